@@ -1,0 +1,349 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// session is one client connection and all that it owns. Its goroutine waits
+// on the socket of whoever's turn it is; while both may send, a second one
+// reads the leg (both).
+type session struct {
+	server  *Server
+	id      uint64
+	client  *conn
+	legs    [router.Sides]*leg
+	eng     engine.Postgres
+	slot    *cancelSlot
+	both    *both // nil until the session first needed a second reader
+	order   atomic.Uint32
+	hung    atomic.Bool // the server has ended its side of the leg
+	timing  timing
+	parking parking
+}
+
+// Orders that a session gets from outside; it obeys at its next turn.
+const (
+	orderNone uint32 = iota
+	orderPark
+	orderDrain
+	orderKill
+)
+
+// ending is why a session ends and what the client is told.
+type ending struct {
+	why   EndReason
+	words *wire.Error // nil: nothing, or the server has said it
+	cause error
+}
+
+func (e *ending) Error() string { return string(e.why) }
+
+// errParked ends a session's goroutine and not the session.
+var errParked = errors.New("parked")
+
+// run relays until the session ends, and ends it. It owns everything of the
+// session: when it returns, both connections are closed and the second reader
+// is gone; or the session is parked, and whoever wakes it runs it again.
+func (s *session) run() {
+	err := s.relay()
+	if errors.Is(err, errParked) {
+		return
+	}
+	end := s.judge(err)
+	if end.why == EndKilled {
+		s.cancelOwn()
+	}
+	for _, l := range s.legs {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	if s.both != nil && s.both.wait(s.client, farewellTime) {
+		end.words = nil // a message to the client may have been cut
+	}
+	s.hangUp(end)
+	for _, l := range s.legs {
+		if l != nil {
+			l.release()
+		}
+	}
+	s.client.release()
+	s.server.ended(s, end)
+}
+
+// cancelOwn asks the server to give up a statement that nobody waits for any
+// more: hanging up alone would let it run to its end.
+func (s *session) cancelOwn() {
+	if s.slot.generation.Load()&1 == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+	defer cancel()
+	_ = s.server.sendCancel(ctx, s.slot, s.slot.generation.Load(), s.legs[sessionSide]) // best effort
+}
+
+func (s *session) hangUp(end *ending) {
+	var words []byte
+	if end.words != nil && !s.eng.MidMessage() && !s.eng.Goodbye() {
+		words = pgwire.AppendError(nil, end.words)
+	}
+	farewell(s.client.Conn, under(s.client.Conn), words)
+}
+
+// under is the socket below TLS.
+func under(c net.Conn) net.Conn {
+	for {
+		t, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = t.NetConn()
+	}
+}
+
+// relay waits for whoever's turn it is. A panic is the end of this session
+// and of no other.
+func (s *session) relay() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.server.logPanic(p)
+			err = &ending{why: EndPanic, words: &wire.Error{Code: pgwire.CodeInternal, Message: "internal error"}}
+		}
+	}()
+	for {
+		if err := s.obey(); err != nil {
+			return err
+		}
+		turn := s.turn()
+		switch turn {
+		case engine.ClientTurn:
+			err = s.fromClient()
+		case engine.LegTurn:
+			err = s.fromLeg(s.legs[sessionSide])
+		case engine.Both:
+			s.startBoth()
+			err = s.fromClient()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// turn is the engine's wish; while a second reader reads the leg, the client
+// is what is left to wait for, unless it has pipelined too far or is done.
+func (s *session) turn() engine.Turn {
+	if s.both == nil {
+		return s.eng.Wants()
+	}
+	s.both.Lock()
+	defer s.both.Unlock()
+	for s.both.running && (s.eng.Full() || s.eng.Terminated()) {
+		s.both.progress.Wait()
+	}
+	if s.both.running {
+		return engine.ClientTurn
+	}
+	return s.eng.Wants()
+}
+
+// idle says that the session may be closed where it stands.
+func (s *session) idle() bool {
+	if s.both != nil {
+		s.both.Lock()
+		defer s.both.Unlock()
+	}
+	return s.eng.Idle()
+}
+
+// obey carries out what was asked of the session from outside. Whoever asks
+// leaves the order first and calls (a read deadline in the past) then; whoever
+// is called takes the deadline back first and looks for orders then.
+func (s *session) obey() error {
+	if s.hung.Load() && (s.both == nil || !s.both.isRunning()) {
+		return s.legRefused(s.legs[sessionSide], io.EOF)
+	}
+	switch s.order.Load() {
+	case orderKill:
+		return &ending{why: EndKilled, words: shutdown}
+	case orderPark: // it is not waiting any more, and will be asked again
+		s.order.CompareAndSwap(orderPark, orderNone)
+	case orderDrain:
+		if s.idle() {
+			return &ending{why: EndDrained, words: shutdown}
+		}
+	}
+	return nil
+}
+
+var shutdown = &wire.Error{
+	Fault: wire.ByProxy, Code: pgwire.CodeShutdown,
+	Message: "terminating connection due to administrator command",
+}
+
+// fromClient passes on what the client sends. The engine leaves messages
+// unused that are not whole; more is read behind them.
+func (s *session) fromClient() error {
+	if len(s.client.unread()) > 0 {
+		used, err := s.feedClient()
+		if used > 0 || err != nil {
+			return err
+		}
+	}
+	if err := s.client.fill(); err != nil {
+		return s.clientFailed(err)
+	}
+	_, err := s.feedClient()
+	return err
+}
+
+func (s *session) feedClient() (int, error) {
+	var space [4]engine.Action
+	s.timing.asked(s.both == nil)
+	used, in, actions := s.stepClient(space[:0])
+	l := s.legs[sessionSide]
+	switch broken, err := perform(actions, in, l); {
+	case err != nil:
+		return used, s.legRefused(l, err)
+	case broken != engine.None:
+		return used, s.broken(broken)
+	}
+	s.client.use(used)
+	s.timing.sent()
+	return used, nil
+}
+
+// fromLeg passes on what a leg sends.
+func (s *session) fromLeg(l *leg) error {
+	if err := l.fill(); err != nil {
+		return s.legEnded(l, err)
+	}
+	return s.feedLeg(l)
+}
+
+func (s *session) feedLeg(l *leg) error {
+	var space [4]engine.Action
+	s.timing.heard()
+	in := l.unread()
+	step := s.stepLeg(l.side, in, space[:0])
+	switch broken, err := perform(step.actions, in, s.client); {
+	case err != nil:
+		return &ending{why: EndClientGone, cause: err}
+	case broken != engine.None:
+		return s.broken(broken)
+	}
+	l.use(step.used)
+	if step.counts != (engine.Counts{}) {
+		s.server.opt.Observer.answered(s.id, l.side, step.counts)
+	}
+	if step.quiet {
+		s.timing.answered(&s.server.opt.Observer, l.side)
+	}
+	return nil
+}
+
+// perform writes the ranges of in that actions name to one end; broken says
+// that the engine ends the session.
+func perform(actions []engine.Action, in []byte, to io.Writer) (broken engine.Reason, err error) {
+	for _, a := range actions {
+		if a.Op == engine.Close {
+			return a.Why, nil
+		}
+		if _, err := to.Write(in[a.From:a.Upto]); err != nil {
+			return engine.None, err
+		}
+	}
+	return engine.None, nil
+}
+
+// broken ends the session over a message that the protocol does not have.
+func (s *session) broken(why engine.Reason) error {
+	if why.ByClient() {
+		return &ending{why: EndViolation, words: &wire.Error{
+			Fault: wire.ByClient, Code: pgwire.CodeProtocolViolation, Message: why.String(),
+		}}
+	}
+	return &ending{why: EndServerBad, cause: errors.New(why.String()), words: &wire.Error{
+		Fault: faultOf(sessionSide), Code: pgwire.CodeConnectionFailure,
+		Message: fmt.Sprintf("the %s database broke the protocol; the connection is closed", sessionSide),
+	}}
+}
+
+// clientFailed tells a call to wake up, which is a read deadline in the past,
+// from the end of the connection.
+func (s *session) clientFailed(err error) error {
+	if s.both != nil {
+		if end := s.both.result(); end != nil {
+			return end
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return &ending{why: EndClientGone, cause: err}
+	}
+	if s.order.CompareAndSwap(orderPark, orderNone) && s.park() {
+		return errParked
+	}
+	if err := s.client.SetReadDeadline(noDeadline); err != nil {
+		return &ending{why: EndClientGone, cause: err}
+	}
+	return nil // obeyed at the next turn
+}
+
+// legEnded is the end of a session whose leg can no longer be read.
+func (s *session) legEnded(l *leg, cause error) *ending {
+	if s.order.Load() == orderKill && errors.Is(cause, os.ErrDeadlineExceeded) {
+		return &ending{why: EndKilled, words: shutdown}
+	}
+	return &ending{why: EndServerGone, cause: cause, words: &wire.Error{
+		Fault: faultOf(l.side), Code: pgwire.CodeConnectionFailure,
+		Message: fmt.Sprintf("the %s database closed the connection unexpectedly", l.side),
+	}}
+}
+
+// lastWordsTime bounds how long a leg that takes no more bytes is heard.
+const lastWordsTime = 2 * time.Second
+
+// legRefused passes on what a server said before it hung up: a backend that
+// was terminated while its session was idle has left its reason in the socket,
+// and the client has it from the server and not from us.
+func (s *session) legRefused(l *leg, cause error) error {
+	if s.order.Load() == orderKill {
+		return s.legEnded(l, cause)
+	}
+	if err := l.SetReadDeadline(time.Now().Add(lastWordsTime)); err != nil {
+		return s.legEnded(l, cause)
+	}
+	if s.both != nil && s.both.isRunning() {
+		s.both.wait(s.client, lastWordsTime) // the second reader hears them
+		return s.legEnded(l, cause)
+	}
+	for {
+		if err := s.fromLeg(l); err != nil {
+			return s.legEnded(l, cause)
+		}
+	}
+}
+
+// judge names the end of the session.
+func (s *session) judge(err error) *ending {
+	var end *ending
+	if !errors.As(err, &end) {
+		end = &ending{why: EndClientGone, cause: err}
+	}
+	if s.eng.Terminated() && end.why == EndServerGone {
+		return &ending{why: EndTerminated}
+	}
+	return end
+}
