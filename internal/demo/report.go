@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// report is everything that was measured.
+type report struct {
+	load          *loaded
+	before, after books   // the server's figures around the load
+	sessions      int     // at the server, in the middle of the load
+	midway, end   figures // the proxy's
+}
+
+// text is the report as people read it.
+func (r *report) text() string {
+	var b strings.Builder
+	r.writeClients(&b)
+	r.writeServer(&b)
+	r.writeProxy(&b)
+	checks := r.checks()
+	b.WriteString("\nChecks\n")
+	for _, c := range checks {
+		word := "ok"
+		if !c.holds {
+			word = "FAIL"
+		}
+		fmt.Fprintf(&b, "  %-4s  %s\n", word, c.claim)
+	}
+	if !holds(checks) {
+		b.WriteString("\nNot all checks hold.\n")
+	}
+	return b.String()
+}
+
+// writeClients tells each kind of work with its median and 99th percentile.
+func (r *report) writeClients(b *strings.Builder) {
+	b.WriteString("What the clients saw\n")
+	fmt.Fprintf(b, "  %-8s %9s %9s %9s %9s %7s\n", "work", "count", "per s", "p50 ms", "p99 ms", "errors")
+	var all []time.Duration
+	for k, work := range works {
+		done := r.load.tally.done[k]
+		all = append(all, done...)
+		r.writeWork(b, work.name, done, r.load.tally.errors[k])
+	}
+	r.writeWork(b, "all", all, r.load.tally.failed())
+	fmt.Fprintf(b, "  a cancelled query ended %s ms after it was told to\n", milliseconds(r.load.trouble.after))
+}
+
+func (r *report) writeWork(b *strings.Builder, name string, done []time.Duration, failed int) {
+	rate := float64(len(done)) / r.load.took.Seconds()
+	fmt.Fprintf(b, "  %-8s %9s %9s %9s %9s %7s\n", name, grouped(int64(len(done))), grouped(int64(rate+0.5)),
+		milliseconds(quantile(done, 0.50)), milliseconds(quantile(done, 0.99)), grouped(int64(failed)))
+}
+
+func (r *report) writeServer(b *strings.Builder) {
+	b.WriteString("\nWhat the server itself says\n")
+	line(b, "sessions from the proxy", grouped(int64(r.sessions)))
+	line(b, "transactions committed", grouped(r.after.committed-r.before.committed),
+		"the clients' work, logins, taking notices")
+	line(b, "rows read", grouped(r.after.read-r.before.read))
+	line(b, "rows written", grouped(r.after.written-r.before.written))
+}
+
+func (r *report) writeProxy(b *strings.Builder) {
+	b.WriteString("\nWhat the proxy says\n")
+	line(b, "sessions", grouped(int64(r.midway.sessions)))
+	if r.end.exchanges > 0 {
+		own := r.end.own / time.Duration(r.end.exchanges)
+		line(b, "its own time per exchange", fmt.Sprintf("%.1f us", float64(own)/float64(time.Microsecond)),
+			"mean of "+grouped(int64(r.end.exchanges))+", on a machine busy with the load")
+	}
+	if r.midway.memory > 0 {
+		const mib = 1 << 20
+		line(b, "memory", grouped(r.midway.memory/mib)+" MiB", "with the clients, in one process")
+	}
+}
+
+// line is a figure, and in brackets what it means.
+func line(b *strings.Builder, name, figure string, notes ...string) {
+	fmt.Fprintf(b, "  %-26s %12s", name, figure)
+	for _, note := range notes {
+		b.WriteString("  (" + note + ")")
+	}
+	b.WriteString("\n")
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds()*1000, 'f', 2, 64)
+}
+
+// money writes cents: 1234567 is 12,345.67.
+func money(cents int64) string {
+	if cents < 0 {
+		return "-" + money(-cents)
+	}
+	return fmt.Sprintf("%s.%02d", grouped(cents/100), cents%100)
+}
+
+// grouped writes a number with its thousands apart: 1,234,567.
+func grouped(n int64) string {
+	if n < 0 {
+		return "-" + grouped(-n)
+	}
+	if n < 1000 {
+		return strconv.FormatInt(n, 10)
+	}
+	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
+}
