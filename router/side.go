@@ -1,7 +1,14 @@
 // Package router decides which side answers a session.
 //
-// It is pure: no goroutine, clock, lock, socket or logger. Today it holds the
-// two sides only; share, policy and decisions follow with the canary.
+// It is pure: no goroutine, clock, lock, socket or logger. A session has a
+// place (a bucket of 10,000, or a forced list), a policy has a share, and
+// Decide puts the two together with what the statement and the session are:
+//
+//	place := snapshot.Place(&session)             // once, at login
+//	side, why := snapshot.Decide(place, against)  // per statement of a canary session
+//
+// The same key, salt and share give the same side everywhere and always;
+// raising the share only adds sessions, lowering it only removes some.
 package router
 
 // Side names one of the two databases of a migration. Sides keep their names
