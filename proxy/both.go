@@ -17,6 +17,7 @@ type both struct {
 	sync.Mutex
 	progress *sync.Cond
 	running  bool
+	called   bool  // the second reader is to end, as nothing is under way
 	end      error // why the second reader failed
 	done     chan struct{}
 }
@@ -35,7 +36,7 @@ func (s *session) startBoth() {
 	s.timing.stop()
 	s.both.running = true
 	s.both.done = make(chan struct{})
-	go s.readLeg(s.legs[sessionSide])
+	go s.readLeg(s.legs[s.eng.Side()])
 }
 
 // readLeg is the second reader.
@@ -43,7 +44,7 @@ func (s *session) readLeg(l *leg) {
 	defer close(s.both.done)
 	for {
 		err := s.guardedFromLeg(l)
-		if s.both.mayEnd(&s.eng, err) {
+		if s.both.mayEnd(&s.eng, l, err) {
 			break
 		}
 	}
@@ -64,10 +65,14 @@ func (s *session) guardedFromLeg(l *leg) (err error) {
 }
 
 // mayEnd notes how a round went and says whether it was the last one.
-func (b *both) mayEnd(eng *engine.Postgres, err error) bool {
+func (b *both) mayEnd(eng *engine.Postgres, l *leg, err error) bool {
 	b.Lock()
 	defer b.Unlock()
 	b.progress.Broadcast()
+	if b.called { // off: nothing is under way, so nothing was read in part
+		b.running = false
+		return true
+	}
 	if err == nil && eng.Wants() != engine.ClientTurn {
 		return false
 	}
@@ -81,6 +86,13 @@ func (b *both) isRunning() bool {
 	defer b.Unlock()
 	return b.running
 }
+
+// isReader says that the leg is read by the second reader now, which is who
+// asks then.
+func (b *both) isReader(*leg) bool { return b.isRunning() }
+
+// bothRun says that there is a second reader now.
+func (s *session) bothRun() bool { return s.both != nil && s.both.isRunning() }
 
 // result is why the second reader failed; nil while it has not.
 func (b *both) result() error {

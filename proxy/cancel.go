@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
 )
 
@@ -209,6 +208,3 @@ func (s *Server) sendCancel(ctx context.Context, slot *cancelSlot, meant uint64,
 	}
 	return CancelSent
 }
-
-// sessionSide is where a session is answered; the source until sessions move.
-const sessionSide = router.Source

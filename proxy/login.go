@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/crossfade-db/crossfade/router"
@@ -98,18 +99,17 @@ func (l *login) session(ctx context.Context, startup wire.Startup) (LoginOutcome
 	if name == "" {
 		return LoginProtocol, nil, &wire.Error{Fault: wire.ByClient, Code: pgwire.CodeInvalidAuth, Message: "no PostgreSQL user name specified in startup packet"}
 	}
-	secret, err := l.authenticate(name)
+	keys, err := l.authenticate(name)
 	if err != nil {
 		return outcomeOf(err), nil, err
 	}
-	asked, err := l.forSide(sessionSide, startup)
-	if err != nil {
+	if _, err := forSide(l.live, router.Source, startup); err != nil {
 		return LoginProtocol, nil, err
 	}
 	if !l.server.sessions.reserve(l.live.Limits.Clients) {
 		return LoginLimit, nil, tooMany("sorry, too many clients already", nil)
 	}
-	outcome, session, err := l.open(ctx, asked, secret)
+	outcome, session, err := l.open(ctx, startup, keys)
 	if session == nil {
 		l.server.sessions.abandon()
 	}
@@ -117,14 +117,15 @@ func (l *login) session(ctx context.Context, startup wire.Startup) (LoginOutcome
 }
 
 // open logs in at the side and tells the client that it is in.
-func (l *login) open(ctx context.Context, asked wire.Startup, secret pgwire.Secret) (LoginOutcome, *session, error) {
-	leg, greeting, err := l.server.openLeg(ctx, sessionSide, asked, secret)
+func (l *login) open(ctx context.Context, startup wire.Startup, keys *pgwire.Keys) (LoginOutcome, *session, error) {
+	share := l.share(startup, keys)
+	leg, greeting, err := l.firstLeg(ctx, startup, share, keys)
 	var refused *pgwire.ServerError
 	switch {
 	case errors.As(err, &refused):
 		return LoginBackend, nil, err
 	case err != nil:
-		return LoginBackend, nil, unreachable(sessionSide, err)
+		return LoginBackend, nil, unreachable(router.Source, err)
 	}
 	slot := &cancelSlot{secret: newSecret(l.front.KeySize())}
 	slot.leg.Store(leg)
@@ -132,7 +133,78 @@ func (l *login) open(ctx context.Context, asked wire.Startup, secret pgwire.Secr
 		_ = leg.Close()
 		return LoginGone, nil, err
 	}
-	return LoginOK, l.server.newSession(l.front, leg, slot, greeting), nil
+	n := l.server.newSession(l.front, leg, slot, greeting)
+	if share != nil {
+		n.enroll(share, greeting)
+	}
+	return LoginOK, n, nil
+}
+
+// firstLeg logs in at the side that the session begins on: the source, whose
+// words and numbers the client is told, unless the session is to live whole at
+// the target. A target that cannot be had turns nobody away.
+func (l *login) firstLeg(ctx context.Context, startup wire.Startup, share *sharing, keys *pgwire.Keys) (*leg, []byte, error) {
+	if share != nil && share.stays {
+		leg, greeting, err := l.openAt(ctx, router.Target, startup, keys)
+		var refused *pgwire.ServerError
+		if err == nil || (errors.As(err, &refused) && !trouble(refused.Code)) {
+			return leg, greeting, err
+		}
+		l.server.breaker.failed(err)
+		l.server.opt.Observer.fellBack(router.Broken)
+	}
+	return l.openAt(ctx, router.Source, startup, keys)
+}
+
+func (l *login) openAt(ctx context.Context, at router.Side, startup wire.Startup, keys *pgwire.Keys) (*leg, []byte, error) {
+	asked, err := forSide(l.live, at, startup)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.server.openLeg(ctx, at, asked, secretFor(l.live, at, startup, keys))
+}
+
+// secretFor is what a user logs in with at a side.
+func secretFor(live *Live, at router.Side, startup wire.Startup, keys *pgwire.Keys) pgwire.Secret {
+	secret := pgwire.Secret{Keys: keys}
+	if u := live.Users[startup.Get("user")]; u != nil && keys == nil {
+		secret.Password = u.Logins[at].Password
+	}
+	return secret
+}
+
+// share is what a session needs to be answered by either side; nil where there
+// is no target.
+func (l *login) share(startup wire.Startup, keys *pgwire.Keys) *sharing {
+	policy := l.server.policy()
+	if policy == nil || policy.Target == router.TargetNone {
+		return nil
+	}
+	sh := &sharing{startup: startup, keys: keys, session: factsOf(startup, l.from)}
+	sh.place = policy.Place(sh.session)
+	sh.seen.Store(policy)
+	side, why := policy.Decide(sh.place, router.None)
+	sh.stays = policy.Writes == router.WritesTarget && side == router.Target
+	if policy.Writes == router.WritesTarget && why == router.Broken {
+		l.server.opt.Observer.fellBack(why)
+	}
+	return sh
+}
+
+// factsOf is what places a session.
+func factsOf(startup wire.Startup, from netip.Addr) *router.Session {
+	s := &router.Session{User: startup.Get("user"), Application: startup.Get("application_name")}
+	if from.IsValid() {
+		s.Address = from.String()
+	}
+	for _, p := range startup.Params {
+		s.Startup = append(s.Startup, router.Param{Name: p.Name, Value: p.Value})
+	}
+	own, _ := pgwire.SplitOptions(startup.Get("options"))
+	for _, p := range own {
+		s.Startup = append(s.Startup, router.Param{Name: strings.TrimPrefix(p.Name, "crossfade."), Value: p.Value})
+	}
+	return s
 }
 
 // welcome registers the key before the client learns it.
@@ -148,38 +220,38 @@ func (l *login) welcome(greeting []byte, leg *leg, slot *cancelSlot) error {
 	return err
 }
 
-// authenticate lets the client prove who it is and returns what logs in at
-// the side. An unknown user goes through the same exchange as a known one.
-func (l *login) authenticate(name string) (pgwire.Secret, error) {
+// authenticate lets the client prove who it is and returns the keys that it
+// has shown, where they log in at the sides. An unknown user goes through the
+// same exchange as a known one.
+func (l *login) authenticate(name string) (*pgwire.Keys, error) {
 	user := l.live.Users[name]
 	if user == nil {
-		return pgwire.Secret{}, l.scram(nil, name, nil)
+		return nil, l.scram(nil, name, nil)
 	}
-	secret := pgwire.Secret{Password: user.Logins[sessionSide].Password}
 	switch user.Auth {
 	case Scram:
-		return secret, l.scram(&user.Verifier, name, nil)
+		return nil, l.scram(&user.Verifier, name, nil)
 	case ScramPassThrough:
 		keys := &pgwire.Keys{Verifier: user.Verifier}
-		return pgwire.Secret{Keys: keys}, l.scram(&user.Verifier, name, keys)
+		return keys, l.scram(&user.Verifier, name, keys)
 	case Certificate:
 		if l.front.PeerCommonName() != name {
-			return secret, &wire.Error{
+			return nil, &wire.Error{
 				Fault: wire.ByClient, Code: pgwire.CodeInvalidAuth,
 				Message: fmt.Sprintf("certificate authentication failed for user %q", name),
 				Hint:    "connect with TLS and a client certificate whose common name is the user's",
 			}
 		}
-		return secret, nil
+		return nil, nil
 	case Trust:
 		if l.from.IsValid() && !l.from.IsLoopback() {
-			return secret, l.scram(nil, name, nil)
+			return nil, l.scram(nil, name, nil)
 		}
-		return secret, nil
+		return nil, nil
 	case Deny:
-		return secret, l.scram(nil, name, nil)
+		return nil, l.scram(nil, name, nil)
 	default:
-		return secret, l.scram(nil, name, nil)
+		return nil, l.scram(nil, name, nil)
 	}
 }
 
@@ -202,27 +274,15 @@ func (l *login) scram(verifier *pgwire.Verifier, name string, keys *pgwire.Keys)
 
 // forSide is the startup packet for a side: the client's own settings, the
 // user and database of the side, and nothing that is meant for us.
-func (l *login) forSide(at router.Side, startup wire.Startup) (wire.Startup, error) {
-	name := startup.Get("user")
-	database := startup.Get("database")
-	if database == "" {
-		database = name
-	}
-	if d := l.live.Sides[at].Database; d != "" {
-		database = d
-	}
-	user := name
-	if u := l.live.Users[name]; u != nil && u.Logins[at].User != "" {
-		user = u.Logins[at].User
-	}
+func forSide(live *Live, at router.Side, startup wire.Startup) (wire.Startup, error) {
 	out := wire.Startup{Version: pgwire.Version30}
-	out.Set("user", user)
-	out.Set("database", database)
+	out.Set("user", userAt(live, at, startup))
+	out.Set("database", databaseAt(live, at, startup))
 	for _, p := range startup.Params {
-		switch p.Name {
-		case "user", "database":
-		case "options":
-			rest, err := ownOptions(p.Value)
+		switch {
+		case p.Name == "user", p.Name == "database", live.OwnParams[p.Name]:
+		case p.Name == "options":
+			rest, err := ownOptions(p.Value, live.OwnParams)
 			if err != nil {
 				return out, err
 			}
@@ -234,6 +294,24 @@ func (l *login) forSide(at router.Side, startup wire.Startup) (wire.Startup, err
 		}
 	}
 	return out, nil
+}
+
+func userAt(live *Live, at router.Side, startup wire.Startup) string {
+	name := startup.Get("user")
+	if u := live.Users[name]; u != nil && u.Logins[at].User != "" {
+		return u.Logins[at].User
+	}
+	return name
+}
+
+func databaseAt(live *Live, at router.Side, startup wire.Startup) string {
+	if d := live.Sides[at].Database; d != "" {
+		return d
+	}
+	if d := startup.Get("database"); d != "" {
+		return d
+	}
+	return startup.Get("user")
 }
 
 // refuse tells the client why, where it can still be told, and hangs up.
@@ -281,12 +359,12 @@ func addressOf(conn net.Conn) netip.Addr {
 	}
 }
 
-// ownOptions takes what is meant for us out of the startup options. Only the
-// shape that there is can be asked for.
-func ownOptions(text string) (string, error) {
-	own, rest := pgwire.SplitOptions(text)
-	for _, p := range own {
-		if p.Name == "crossfade.shape" && p.Value == router.Source.String() {
+// ownOptions takes what is meant for us out of the startup options: the
+// parameters that place a session, and the shape, of which there is one.
+func ownOptions(text string, own map[string]bool) (string, error) {
+	asked, rest := pgwire.SplitOptions(text)
+	for _, p := range asked {
+		if p.Name == "crossfade.shape" && p.Value == router.Source.String() || own[strings.TrimPrefix(p.Name, "crossfade.")] {
 			continue
 		}
 		return "", &wire.Error{

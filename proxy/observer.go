@@ -21,6 +21,12 @@ type Observer struct {
 	Cancel func(outcome CancelOutcome)
 	// SessionEnd tells why a session ended.
 	SessionEnd func(why EndReason)
+	// Moved tells that a session is answered by another side from now on.
+	Moved func(session uint64, side router.Side)
+	// FellBack tells that a statement of the canary is answered by the source.
+	FellBack func(why router.Reason)
+	// Pinned tells that a session cannot move.
+	Pinned func(why router.Reason)
 	// Dialled tells of a connection to a side; nil error when it is logged in.
 	Dialled func(side router.Side, err error)
 }
@@ -66,6 +72,7 @@ const (
 	EndDrained    EndReason = "drained"
 	EndKilled     EndReason = "drain_deadline"
 	EndPanic      EndReason = "panic"
+	EndRecalled   EndReason = "recalled" // from the target, by an abort
 )
 
 func (o *Observer) answered(shard uint64, side router.Side, c engine.Counts) {
@@ -89,6 +96,24 @@ func (o *Observer) cancel(outcome CancelOutcome) {
 func (o *Observer) sessionEnd(why EndReason) {
 	if o.SessionEnd != nil {
 		o.SessionEnd(why)
+	}
+}
+
+func (o *Observer) moved(session uint64, side router.Side) {
+	if o.Moved != nil {
+		o.Moved(session, side)
+	}
+}
+
+func (o *Observer) fellBack(why router.Reason) {
+	if o.FellBack != nil {
+		o.FellBack(why)
+	}
+}
+
+func (o *Observer) pinned(why router.Reason) {
+	if o.Pinned != nil {
+		o.Pinned(why)
 	}
 }
 

@@ -4,7 +4,7 @@
 // side for them; from then on one session owns both connections:
 //
 //	client ── conn ── session ── leg ── source
-//	                  engine     leg ── target (later)
+//	                  engine     leg ── target
 //
 // The engine (proxy/engine) decides, the session does. Server owns listeners
 // and sessions and waits for all of them:
@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/crossfade-db/crossfade/router"
@@ -28,8 +29,13 @@ import (
 type Options struct {
 	Listeners []ListenerOptions
 	Live      *Live
-	Observer  Observer
-	Log       *slog.Logger
+	// Policy decides where sessions are answered; nil is a relay to the source.
+	Policy *atomic.Pointer[router.Snapshot]
+	// TargetChanged is told what the breaker has found, and why. When it
+	// returns, Policy has it.
+	TargetChanged func(state router.TargetState, why string)
+	Observer      Observer
+	Log           *slog.Logger
 }
 
 // ListenerOptions is one address to accept clients on.
@@ -45,7 +51,12 @@ type Live struct {
 	Fronts map[string]pgwire.FrontOptions // by the name of the listener
 	Sides  [router.Sides]Side
 	Users  map[string]*User
-	Limits Limits
+	// OwnParams are startup parameters that place a session and are not passed
+	// on: a server would refuse what it does not know.
+	OwnParams map[string]bool
+	// Service is the proxy's own login at each side, where it has one.
+	Service [router.Sides]Login
+	Limits  Limits
 }
 
 // Side is how to reach one database server.
@@ -106,4 +117,5 @@ type Limits struct {
 	LoginTotal      int
 	Memory          int64 // bytes
 	Drain           time.Duration
+	RetryKeep       int // bytes of a request that is kept while the target answers it
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/router"
 )
 
 // A session that has been idle for a while is parked: its goroutine ends and
@@ -102,7 +103,7 @@ func (s *session) rests() bool {
 func (r *sessions) park(n *session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n.order.Load() != orderNone || n.hung.Load() {
+	if n.order.Load() != orderNone || n.hung[router.Source].Load() || n.hung[router.Target].Load() {
 		return false
 	}
 	n.parking.parked = true

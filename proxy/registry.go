@@ -3,6 +3,9 @@ package proxy
 import (
 	"net"
 	"sync"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/router"
 )
 
 // sessions is the registry of all that is connected.
@@ -100,30 +103,35 @@ func (s *session) obeyLater(what uint32) {
 
 // heard calls the session whose server has hung up, or whose client has sent
 // something while it was parked.
-func (r *sessions) heard(id uint64, client bool) {
+func (r *sessions) heard(id uint64, end engine.End) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.all[id]
 	if n == nil {
 		return
 	}
-	if !client {
-		n.hung.Store(true)
+	if end != engine.Client {
+		side := router.Side(end - engine.Source)
+		if n.legs[side] == nil {
+			return // dropped meanwhile
+		}
+		n.hung[side].Store(true)
 		_ = n.client.SetReadDeadline(past)
 	}
 	r.wake(n)
 }
 
-func (r *sessions) stats() Stats {
+func (r *sessions) stats(policy *router.Snapshot) Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var stats Stats
+	stats := Stats{Pins: map[router.Reason]int{}}
 	for _, n := range r.all {
 		if n.slot.generation.Load()&1 == 1 {
 			stats.Active++
 		} else {
 			stats.Idle++
 		}
+		n.countIn(&stats, policy)
 		for side, l := range n.legs {
 			if l != nil {
 				stats.Backends[side]++
@@ -131,4 +139,67 @@ func (r *sessions) stats() Stats {
 		}
 	}
 	return stats
+}
+
+// evict takes side away from the sessions that are in the middle of something
+// there: they go on at the source. With all, those that keep the side that
+// they began on end.
+func (r *sessions) evict(side router.Side, all bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.all {
+		sh := n.share
+		if sh == nil || router.Side(sh.side.Load()) != side || (sh.stays && !all) {
+			continue
+		}
+		if n.slot.generation.Load()&1 == 0 && !sh.inside.Load() && !sh.stays {
+			continue // its next statement is the source's
+		}
+		sh.evicted.Store(true)
+		n.callFrom(side)
+		r.wake(n)
+	}
+}
+
+// recall ends the sessions that keep the side that they began on, each at its
+// next idle point.
+func (r *sessions) recall(side router.Side) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.all {
+		if sh := n.share; sh != nil && sh.stays && router.Side(sh.side.Load()) == side {
+			sh.recalled.Store(true)
+			_ = n.client.SetReadDeadline(past)
+			r.wake(n)
+		}
+	}
+}
+
+// callFrom wakes a session wherever it waits.
+func (s *session) callFrom(side router.Side) {
+	_ = s.client.SetReadDeadline(past)
+	if l := s.legs[side]; l != nil {
+		_ = l.SetReadDeadline(past)
+	}
+}
+
+// countIn adds the session to a count by side, pin and what is still to move.
+func (s *session) countIn(stats *Stats, policy *router.Snapshot) {
+	if s.share == nil {
+		stats.Sessions[router.Source]++
+		return
+	}
+	side := router.Side(s.share.side.Load())
+	stats.Sessions[side]++
+	if why := router.Reason(s.share.pinned.Load()); why != router.None && side == router.Source {
+		stats.Pins[why]++
+	}
+	if policy == nil || side != router.Target {
+		return
+	}
+	in, _ := policy.Cohort(policy.Place(s.share.session))
+	idle := s.slot.generation.Load()&1 == 0 && !s.share.inside.Load()
+	if !in && (!idle || s.share.stays) {
+		stats.Pending++
+	}
 }

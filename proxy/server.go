@@ -28,6 +28,10 @@ type Server struct {
 	keys      pgwire.KeyCache
 	sessions  sessions
 	watcher   *watcher
+	breaker   *breaker
+	numbers   numbersOf
+	defaults  defaults
+	reported  reported
 
 	ctx  context.Context // of logins: ends when draining is over
 	stop context.CancelCauseFunc
@@ -42,6 +46,7 @@ func Listen(opt Options) (*Server, error) {
 	s := &Server{opt: opt, cancels: newCanceller(), buffers: newBuffers(opt.Live.Limits.Memory)}
 	s.sessions.all = map[uint64]*session{}
 	s.sessions.logins = map[net.Conn]struct{}{}
+	s.breaker = newBreaker(s)
 	s.sessions.start = func(n *session) { s.wg.Go(n.run) }
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	s.Reload(opt.Live)
@@ -89,6 +94,9 @@ func (s *Server) Serve(ctx context.Context) {
 		accepting.Go(func() { s.acceptAll(l, s.opt.Listeners[i].Name) })
 	}
 	accepting.Go(func() { s.sweep(ctx) })
+	if s.opt.Policy != nil {
+		accepting.Go(func() { s.breaker.run(ctx) })
+	}
 	<-ctx.Done()
 	s.closeListeners()
 	accepting.Wait()
@@ -144,8 +152,9 @@ func (s *Server) acceptAll(l net.Listener, name string) {
 // newSession makes the session of a client that is logged in. What the server
 // reported at its login is where the tracker begins.
 func (s *Server) newSession(front *pgwire.Front, l *leg, slot *cancelSlot, greeting []byte) *session {
-	n := &session{server: s, slot: slot, client: newConn(front.Conn(), s.buffers, front.Rest())}
+	n := &session{server: s, slot: slot, pid: l.pid, client: newConn(front.Conn(), s.buffers, front.Rest())}
 	n.legs[l.side] = l
+	n.eng.MoveTo(l.side)
 	n.eng.Server(l.side, greeting, nil)
 	return n
 }
@@ -166,16 +175,36 @@ func (s *Server) start(n *session) {
 
 // ended forgets a session that has closed everything of its own.
 func (s *Server) ended(n *session, end *ending) {
-	l := n.legs[sessionSide]
-	s.cancels.retire(l.pid, n.slot)
+	side := n.eng.Side()
+	s.cancels.retire(n.pid, n.slot)
 	s.sessions.remove(n)
 	s.opt.Observer.sessionEnd(end.why)
 	switch end.why {
 	case EndServerGone, EndServerBad, EndPanic, EndKilled:
-		s.opt.Log.Warn("session ended", "session", n.id, "why", string(end.why), "side", l.side.String(), "error", end.cause)
-	case EndViolation, EndTerminated, EndClientGone, EndDrained:
+		s.opt.Log.Warn("session ended", "session", n.id, "why", string(end.why), "side", side.String(), "error", end.cause)
+	case EndViolation, EndTerminated, EndClientGone, EndDrained, EndRecalled:
 		s.opt.Log.Debug("session ended", "session", n.id, "why", string(end.why))
 	}
+}
+
+// Recall is the second half of an abort, whose first half is a policy that
+// sends nobody to the target: sessions that keep their side end at their next
+// idle point, and whatever the target still answers after the deadline goes on
+// at the source, or ends.
+func (s *Server) Recall(deadline time.Duration) {
+	s.sessions.recall(router.Target)
+	s.wg.Go(func() {
+		timer := time.NewTimer(deadline)
+		defer timer.Stop()
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if p := s.policy(); p != nil && p.Share == 0 {
+			s.sessions.evict(router.Target, true)
+		}
+	})
 }
 
 func (s *Server) logPanic(p any) {
@@ -197,12 +226,15 @@ func (s *Server) logLogin(outcome LoginOutcome, from netip.Addr, err error) {
 type Stats struct {
 	Active, Idle int // sessions
 	Backends     [router.Sides]int
-	BufferBytes  int64 // in large buffers
+	Sessions     [router.Sides]int     // by the side that answers
+	Pending      int                   // to move back, and not yet at a point where they can
+	Pins         map[router.Reason]int // sessions of the canary that cannot move
+	BufferBytes  int64                 // in large buffers
 }
 
 // Stats counts sessions; it looks at every one of them.
 func (s *Server) Stats() Stats {
-	stats := s.sessions.stats()
+	stats := s.sessions.stats(s.policy())
 	stats.BufferBytes = s.buffers.lent.Load()
 	return stats
 }

@@ -22,13 +22,15 @@ import (
 type session struct {
 	server  *Server
 	id      uint64
+	pid     uint32 // of the backend that the client was told, for life
 	client  *conn
 	legs    [router.Sides]*leg
 	eng     engine.Postgres
 	slot    *cancelSlot
-	both    *both // nil until the session first needed a second reader
+	share   *sharing // nil: there is no target
+	both    *both    // nil until the session first needed a second reader
 	order   atomic.Uint32
-	hung    atomic.Bool // the server has ended its side of the leg
+	hung    [router.Sides]atomic.Bool // the server has ended its side of the leg
 	timing  timing
 	parking parking
 }
@@ -91,7 +93,7 @@ func (s *session) cancelOwn() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
 	defer cancel()
-	_ = s.server.sendCancel(ctx, s.slot, s.slot.generation.Load(), s.legs[sessionSide]) // best effort
+	_ = s.server.sendCancel(ctx, s.slot, s.slot.generation.Load(), s.legs[s.eng.Side()]) // best effort
 }
 
 func (s *session) hangUp(end *ending) {
@@ -131,7 +133,7 @@ func (s *session) relay() (err error) {
 		case engine.ClientTurn:
 			err = s.fromClient()
 		case engine.LegTurn:
-			err = s.fromLeg(s.legs[sessionSide])
+			err = s.fromLeg(s.legs[s.eng.Side()])
 		case engine.Both:
 			s.startBoth()
 			err = s.fromClient()
@@ -172,8 +174,8 @@ func (s *session) idle() bool {
 // leaves the order first and calls (a read deadline in the past) then; whoever
 // is called takes the deadline back first and looks for orders then.
 func (s *session) obey() error {
-	if s.hung.Load() && (s.both == nil || !s.both.isRunning()) {
-		return s.legRefused(s.legs[sessionSide], io.EOF)
+	if err := s.obeyLegs(); err != nil {
+		return err
 	}
 	switch s.order.Load() {
 	case orderKill:
@@ -196,8 +198,23 @@ var shutdown = &wire.Error{
 // fromClient passes on what the client sends. The engine leaves messages
 // unused that are not whole; more is read behind them.
 func (s *session) fromClient() error {
+	if !s.attends() || len(s.client.unread()) == 0 {
+		return s.relayClient()
+	}
+	if s.bothRun() {
+		if !s.settled() {
+			return s.relayClient()
+		}
+		s.quieten()
+	}
+	return s.attend()
+}
+
+// relayClient is fromClient for a session that is not attended. One that waits
+// for its client may be by the time that it sends something.
+func (s *session) relayClient() error {
 	if len(s.client.unread()) > 0 {
-		used, err := s.feedClient()
+		used, err := s.feedUpTo(len(s.client.unread()))
 		if used > 0 || err != nil {
 			return err
 		}
@@ -205,20 +222,32 @@ func (s *session) fromClient() error {
 	if err := s.client.fill(); err != nil {
 		return s.clientFailed(err)
 	}
-	_, err := s.feedClient()
+	if s.attends() {
+		return nil
+	}
+	_, err := s.feedUpTo(len(s.client.unread()))
 	return err
 }
 
-func (s *session) feedClient() (int, error) {
+// fillClient waits for more of the client.
+func (s *session) fillClient() error {
+	if err := s.client.fill(); err != nil {
+		return s.clientFailed(err)
+	}
+	return nil
+}
+
+// feedUpTo gives the engine at most n bytes of what the client has sent.
+func (s *session) feedUpTo(n int) (int, error) {
 	var space [4]engine.Action
 	s.timing.asked(s.both == nil)
-	used, in, actions := s.stepClient(space[:0])
-	l := s.legs[sessionSide]
-	switch broken, err := perform(actions, in, l); {
+	used, in, actions := s.stepClient(n, space[:0])
+	l := s.legs[s.eng.Side()]
+	switch done, err := s.perform(actions, in, l); {
 	case err != nil:
 		return used, s.legRefused(l, err)
-	case broken != engine.None:
-		return used, s.broken(broken)
+	case done.why != engine.None:
+		return used, s.broken(done.why)
 	}
 	s.client.use(used)
 	s.timing.sent()
@@ -227,8 +256,10 @@ func (s *session) feedClient() (int, error) {
 
 // fromLeg passes on what a leg sends.
 func (s *session) fromLeg(l *leg) error {
-	if err := l.fill(); err != nil {
-		return s.legEnded(l, err)
+	if l.stuck() {
+		s.eng.LegHeld()
+	} else if err := l.fill(); err != nil {
+		return s.legFailed(l, err)
 	}
 	return s.feedLeg(l)
 }
@@ -238,11 +269,16 @@ func (s *session) feedLeg(l *leg) error {
 	s.timing.heard()
 	in := l.unread()
 	step := s.stepLeg(l.side, in, space[:0])
-	switch broken, err := perform(step.actions, in, s.client); {
+	switch done, err := s.perform(step.actions, in, s.client); {
 	case err != nil:
 		return &ending{why: EndClientGone, cause: err}
-	case broken != engine.None:
-		return s.broken(broken)
+	case done.escalates && s.both != nil && s.both.isReader(l):
+		return s.legEnded(l, errors.New(done.why.String()))
+	case done.escalates:
+		l.use(step.used)
+		return s.escalated(done.why)
+	case done.why != engine.None:
+		return s.broken(done.why)
 	}
 	l.use(step.used)
 	if step.counts != (engine.Counts{}) {
@@ -254,18 +290,35 @@ func (s *session) feedLeg(l *leg) error {
 	return nil
 }
 
-// perform writes the ranges of in that actions name to one end; broken says
-// that the engine ends the session.
-func perform(actions []engine.Action, in []byte, to io.Writer) (broken engine.Reason, err error) {
+// performed is how the actions of a step ended: with a reason, when the engine
+// ends the session or hands it to the slow lane.
+type performed struct {
+	why       engine.Reason
+	escalates bool
+}
+
+// perform carries out actions on ranges of in, for one end.
+func (s *session) perform(actions []engine.Action, in []byte, to io.Writer) (performed, error) {
 	for _, a := range actions {
-		if a.Op == engine.Close {
-			return a.Why, nil
+		var err error
+		switch a.Op {
+		case engine.Forward:
+			_, err = to.Write(in[a.From:a.Upto])
+		case engine.Close:
+			return performed{why: a.Why}, nil
+		case engine.Escalate:
+			return performed{why: a.Why, escalates: true}, nil
+		case engine.Hold:
+			s.share.held = append(s.share.held, in[a.From:a.Upto]...)
+		case engine.Release:
+			err = s.releaseHeld(to)
+		case engine.Swallow:
 		}
-		if _, err := to.Write(in[a.From:a.Upto]); err != nil {
-			return engine.None, err
+		if err != nil {
+			return performed{}, err
 		}
 	}
-	return engine.None, nil
+	return performed{}, nil
 }
 
 // broken ends the session over a message that the protocol does not have.
@@ -276,8 +329,8 @@ func (s *session) broken(why engine.Reason) error {
 		}}
 	}
 	return &ending{why: EndServerBad, cause: errors.New(why.String()), words: &wire.Error{
-		Fault: faultOf(sessionSide), Code: pgwire.CodeConnectionFailure,
-		Message: fmt.Sprintf("the %s database broke the protocol; the connection is closed", sessionSide),
+		Fault: faultOf(s.eng.Side()), Code: pgwire.CodeConnectionFailure,
+		Message: fmt.Sprintf("the %s database broke the protocol; the connection is closed", s.eng.Side()),
 	}}
 }
 
@@ -301,6 +354,20 @@ func (s *session) clientFailed(err error) error {
 	return nil // obeyed at the next turn
 }
 
+// legFailed is a leg that cannot be read any more: the end of the session,
+// unless the source goes on with it.
+func (s *session) legFailed(l *leg, cause error) error {
+	if s.atTarget(l) && s.order.Load() != orderKill && !s.bothRun() {
+		return s.targetLost(cause)
+	}
+	return s.legEnded(l, cause)
+}
+
+// atTarget says that l is a leg that the session can go on without.
+func (s *session) atTarget(l *leg) bool {
+	return s.share != nil && !s.share.stays && l != nil && l.side == router.Target
+}
+
 // legEnded is the end of a session whose leg can no longer be read.
 func (s *session) legEnded(l *leg, cause error) *ending {
 	if s.order.Load() == orderKill && errors.Is(cause, os.ErrDeadlineExceeded) {
@@ -319,6 +386,9 @@ const lastWordsTime = 2 * time.Second
 // was terminated while its session was idle has left its reason in the socket,
 // and the client has it from the server and not from us.
 func (s *session) legRefused(l *leg, cause error) error {
+	if s.atTarget(l) {
+		return s.targetLost(cause)
+	}
 	if s.order.Load() == orderKill {
 		return s.legEnded(l, cause)
 	}

@@ -10,16 +10,16 @@ import (
 
 // stepClient gives the engine what the client has sent. A message that fills
 // the largest buffer to be had and is still not whole passes unread.
-func (s *session) stepClient(space []engine.Action) (used int, in []byte, actions []engine.Action) {
+func (s *session) stepClient(n int, space []engine.Action) (used int, in []byte, actions []engine.Action) {
 	if s.both != nil {
 		s.both.Lock()
 		defer s.both.Unlock()
 	}
-	in = s.client.unread()
+	in = s.client.unread()[:n]
 	used, actions = s.eng.Client(in, space)
 	if used == 0 && len(actions) == 0 && s.client.stuck() {
 		s.eng.StreamHeld()
-		in = s.client.unread()
+		in = s.client.unread()[:n]
 		used, actions = s.eng.Client(in, space)
 	}
 	s.beganOrEnded()
@@ -49,6 +49,9 @@ func (s *session) stepLeg(side router.Side, in []byte, space []engine.Action) (s
 
 // beganOrEnded keeps the cancel slot in step with the engine.
 func (s *session) beganOrEnded() {
+	if s.share != nil {
+		s.share.inside.Store(!s.eng.Settled())
+	}
 	if s.eng.Quiet() {
 		s.slot.ended()
 		return

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
 )
 
 // watcher hears the sockets that no goroutine waits on: servers that hang up
@@ -17,17 +19,17 @@ import (
 type watcher struct {
 	file  *os.File
 	raw   syscall.RawConn
-	heard func(session uint64, client bool)
+	heard func(session uint64, end engine.End)
 	done  chan struct{}
 }
 
-// fromClient marks events of a client's socket; session numbers stay below.
-const fromClient = 1 << 63
+// endShift is where the end of an event stands; session numbers stay below.
+const endShift = 60
 
 // watchBatch is how many ends are fetched at once.
 const watchBatch = 64
 
-func newWatcher(heard func(session uint64, client bool)) (*watcher, error) {
+func newWatcher(heard func(session uint64, end engine.End)) (*watcher, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("watch sockets: %w", err)
@@ -61,22 +63,22 @@ func (w *watcher) run() {
 		}
 		for _, e := range events[:n] {
 			id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
-			w.heard(id&^fromClient, id&fromClient != 0)
+			w.heard(id&(1<<endShift-1), engine.End(id>>endShift))
 		}
 	}
 }
 
 // watch tells when the server of a leg hangs up; closing the leg ends it.
 func (w *watcher) watch(session uint64, l *leg) error {
-	return w.control(unix.EPOLL_CTL_ADD, l.Conn, unix.EPOLLRDHUP|unix.EPOLLET, session)
+	return w.control(unix.EPOLL_CTL_ADD, l.Conn, unix.EPOLLRDHUP|unix.EPOLLET, session|uint64(engine.EndOf(l.side))<<endShift)
 }
 
 // await tells once when a client has sent something or hung up.
 func (w *watcher) await(session uint64, client net.Conn) error {
 	const once = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT
-	err := w.control(unix.EPOLL_CTL_MOD, client, once, session|fromClient)
+	err := w.control(unix.EPOLL_CTL_MOD, client, once, session|uint64(engine.Client)<<endShift)
 	if errors.Is(err, unix.ENOENT) { // the first time
-		err = w.control(unix.EPOLL_CTL_ADD, client, once, session|fromClient)
+		err = w.control(unix.EPOLL_CTL_ADD, client, once, session|uint64(engine.Client)<<endShift)
 	}
 	return err
 }

@@ -6,6 +6,8 @@ func (p *Policy) Cohort(at Place) (in bool, why Reason) {
 	switch {
 	case p.Phase != Canary || p.Writes == WritesUnset:
 		return false, WrongPhase
+	case p.Share == 0: // nobody, whatever the lists say: going back is one number
+		return false, OutOfShare
 	case at.Forced == ForcedOut:
 		return false, ListedOut
 	case at.Forced == ForcedIn:

@@ -38,6 +38,14 @@ const (
 	// Close ends the session; Why says what to tell the client. What was
 	// forwarded before it is written first.
 	Close
+	// Swallow drops the range.
+	Swallow
+	// Hold keeps the range back; Release writes all that is kept back.
+	Hold
+	Release
+	// Escalate hands the session to the slow lane; Why says what for. The
+	// message at From has not been used.
+	Escalate
 )
 
 // Action is one step for the driver. From and Upto are offsets in the input
@@ -79,6 +87,17 @@ const (
 	// protocol does not have at this point.
 	UnexpectedClientMessage
 	UnexpectedServerMessage
+
+	// Reasons to escalate; all concern the target.
+
+	// RetryError and RetryNumbers: the source is to answer instead, and can.
+	RetryError
+	RetryNumbers
+	// WrongNumbers: a description that cannot be told to the client, too late
+	// for another answer.
+	WrongNumbers
+	// LegLost: the target ends the connection.
+	LegLost
 )
 
 // String is the sentence for the log and, for the client's own faults, for
@@ -99,6 +118,12 @@ func (r Reason) String() string {
 		return "message not allowed at this point of the protocol"
 	case UnexpectedServerMessage:
 		return "message from the server not expected at this point of the protocol"
+	case RetryError:
+		return "the target answered with an error"
+	case RetryNumbers, WrongNumbers:
+		return "the target's type numbers differ"
+	case LegLost:
+		return "the target closed the connection"
 	default:
 		return "unknown"
 	}
@@ -109,7 +134,7 @@ func (r Reason) ByClient() bool {
 	switch r {
 	case BadClientLength, UnknownClientMessage, UnexpectedClientMessage:
 		return true
-	case None, BadServerLength, UnknownServerMessage, UnexpectedServerMessage:
+	case None, BadServerLength, UnknownServerMessage, UnexpectedServerMessage, RetryError, RetryNumbers, WrongNumbers, LegLost:
 		return false
 	default:
 		return false

@@ -21,7 +21,10 @@ type Postgres struct {
 	copying     phase // COPY of the entry at the front
 	tx          byte  // of the last ReadyForQuery; 0 before the first one counts as I
 	flags       flags
+	busy        router.Side // that answers
 	counts      Counts
+	encoding    string  // client_encoding as reported
+	mobile      *Mobile // nil: the session cannot move
 }
 
 // phase is the state of a COPY of the statement at the front.
@@ -35,7 +38,7 @@ const (
 	copyBoth       // replication: both send
 )
 
-type flags uint8
+type flags uint16
 
 const (
 	// skipping: the server ignores everything until a Sync.
@@ -56,6 +59,10 @@ const (
 	goodbye
 	// terminating: the client has said Terminate.
 	terminating
+	// unsynced: messages of an extended batch were sent after the last Sync.
+	unsynced
+	// legHeld: a message of the leg cannot be held whole.
+	legHeld
 )
 
 // unansweredMost is how many bytes may be unanswered before the session
@@ -123,8 +130,37 @@ func (e *Postgres) TakeCounts() Counts {
 	return c
 }
 
-// leg is the busy side; the source until sessions move.
-func (e *Postgres) leg() End { return EndOf(router.Source) }
+// LegHeld tells the engine that the leg's message at hand cannot be held whole.
+func (e *Postgres) LegHeld() { e.flags |= legHeld }
+
+// Pinned says why the tracker itself keeps the session where it is.
+func (e *Postgres) Pinned() router.Reason {
+	switch {
+	case e.flags&unsure != 0:
+		return router.PinProtocol
+	case hidesASCII[e.encoding]:
+		return router.PinEncoding
+	default:
+		return router.None
+	}
+}
+
+// Listens says that notifications may come while the session is idle.
+func (e *Postgres) Listens() bool { return e.flags&listens != 0 }
+
+// HeardNot takes that back: the server has been asked.
+func (e *Postgres) HeardNot() { e.flags &^= listens }
+
+// Tx is the byte of the last ReadyForQuery: I, T or E.
+func (e *Postgres) Tx() byte {
+	if e.tx == 0 {
+		return 'I'
+	}
+	return e.tx
+}
+
+// leg is the busy side's end.
+func (e *Postgres) leg() End { return EndOf(e.busy) }
 
 // front is the type of the message whose answer the server is sending; 0 when
 // nothing is owed.
@@ -147,6 +183,7 @@ func (e *Postgres) push(kind byte, settles bool) {
 // pop removes k answered entries, and ends of a COPY that come to the front,
 // as no answer comes to them.
 func (e *Postgres) pop(k int) {
+	e.dropTracked(k)
 	for k < e.owed.n && e.owed.at(k) == copyEnd {
 		k++
 	}
@@ -154,6 +191,24 @@ func (e *Postgres) pop(k int) {
 	e.must = max(0, e.must-k)
 	if e.owed.n == 0 && e.clientRest == 0 {
 		e.outstanding = 0
+	}
+}
+
+// dropTracked follows the removal of the first k entries, none of which was
+// answered but as an error.
+func (e *Postgres) dropTracked(k int) {
+	if e.mobile == nil || len(e.mobile.queue) == 0 {
+		return
+	}
+	n := 0
+	for i := range k {
+		switch e.owed.at(i) {
+		case trackedParse, trackedClose, trackedDescribe:
+			n++
+		}
+	}
+	if n > 0 {
+		e.mobile.undo(n, e.front() == trackedParse)
 	}
 }
 

@@ -18,18 +18,17 @@ func (e *Postgres) Client(in []byte, out []Action) (int, []Action) {
 	}
 	for at < len(in) && !e.owed.full() && e.flags&terminating == 0 {
 		h := wire.Parse(in[at:])
-		if h.State == wire.Short || (h.State == wire.Partial && e.mustBeWhole(h.Type)) {
+		if h.State == wire.Short || (h.State == wire.Partial && e.mustBeWhole(h.Type, in[at:])) {
 			return at, out
 		}
 		if why := e.judgeClient(h); why != None {
 			return at, append(out, Action{Op: Close, To: Client, From: at, Upto: at, Why: why})
 		}
 		upto := min(at+h.Size, len(in))
-		e.read(h, in[at+wire.HeaderSize:upto])
-		e.sending, e.clientRest = h.Type, h.Size-(upto-at)
+		e.sending, e.clientRest = e.read(h, in[at+wire.HeaderSize:upto]), h.Size-(upto-at)
 		e.outstanding += upto - at
 		if e.clientRest == 0 {
-			e.sent(h.Type)
+			e.sent(e.sending)
 		}
 		out = forward(out, e.leg(), at, upto)
 		at = upto
@@ -52,8 +51,18 @@ func (e *Postgres) clientGoesOn(n int) int {
 }
 
 // mustBeWhole says that a message is read and so cannot pass in parts.
-func (e *Postgres) mustBeWhole(kind byte) bool {
-	return (kind == 'Q' || kind == 'P') && e.flags&(listens|streamHeld) == 0
+func (e *Postgres) mustBeWhole(kind byte, so []byte) bool {
+	switch kind {
+	case 'Q', 'P':
+		return e.flags&streamHeld == 0 && (e.flags&listens == 0 || e.mobile != nil)
+	case 'C', 'D':
+		return e.flags&streamHeld == 0 && e.mobile != nil
+	case 'B': // portal and statement are enough
+		return e.flags&streamHeld == 0 && e.mobile != nil && e.mobile.stateful > 0 &&
+			bytes.Count(so[wire.HeaderSize:], []byte{0}) < 2
+	default:
+		return false
+	}
 }
 
 // Messages that a client may send once it is logged in, by state (manual,
@@ -89,39 +98,43 @@ func (e *Postgres) judgeClient(h wire.Header) Reason {
 }
 
 // read looks into the messages whose text can change what the session has to
-// wait for. A function called by number, and a text that is not whole, may do
-// anything.
-func (e *Postgres) read(h wire.Header, body []byte) {
-	if e.flags&(listens|skipping) != 0 {
-		return
+// wait for or what it carries, and says as what the message is owed. A function
+// called by number, and a text that is not whole, may do anything.
+func (e *Postgres) read(h wire.Header, body []byte) (kind byte) {
+	if e.flags&(skipping|unsure) != 0 || (e.flags&listens != 0 && e.mobile == nil) {
+		return h.Type
 	}
+	var effects pgsql.Effects
 	switch h.Type {
 	case 'F':
 		e.flags |= listens
 	case 'Q':
-		e.classify(h, body)
+		effects = e.classify(h, body)
 	case 'P':
+		text := body
 		if name := bytes.IndexByte(body, 0); name >= 0 {
-			body = body[name+1:]
+			text = body[name+1:]
 		}
-		e.classify(h, body)
+		effects = e.classify(h, text)
 	}
 	e.flags &^= streamHeld
+	if e.mobile == nil {
+		return h.Type
+	}
+	return e.track(h, body, effects)
 }
 
-func (e *Postgres) classify(h wire.Header, text []byte) {
+func (e *Postgres) classify(h wire.Header, text []byte) pgsql.Effects {
 	end := bytes.IndexByte(text, 0)
 	if h.State != wire.Whole || end < 0 {
 		e.flags |= listens
-		return
+		return pgsql.Opaque | pgsql.SetsState
 	}
-	var mode pgsql.Mode
-	if e.flags&backslashes != 0 {
-		mode = pgsql.BackslashStrings
-	}
-	if pgsql.Classify(text[:end], mode)&(pgsql.Listens|pgsql.Opaque) != 0 {
+	effects := pgsql.Classify(text[:end], e.textMode())
+	if effects&(pgsql.Listens|pgsql.Opaque) != 0 {
 		e.flags |= listens
 	}
+	return effects
 }
 
 // sent notes a message that has gone to the leg whole.
@@ -143,6 +156,9 @@ func (e *Postgres) sent(kind byte) {
 			e.must = e.owed.n
 		}
 	default:
+		if kind != 'Q' && kind != 'F' {
+			e.flags |= unsynced
+		}
 		if e.flags&skipping == 0 {
 			e.push(kind, kind == 'Q' || kind == 'F')
 		}
@@ -163,7 +179,7 @@ func (e *Postgres) sentSync() {
 		e.flags |= syncEaten
 		return
 	}
-	e.flags &^= skipping
+	e.flags &^= skipping | unsynced
 	e.push('S', true)
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"unique"
 
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/wire"
@@ -10,6 +11,10 @@ import (
 // serverHeld is the longest message of a server that is held until it is
 // whole, in bytes: ReadyForQuery, ParameterStatus and errors.
 const serverHeld = 4 << 10
+
+// describedMost is the longest description that can be looked into, in bytes:
+// it has to fit into a large buffer.
+const describedMost = 60 << 10
 
 // Server takes bytes read from the leg of side s, as Client does from the
 // client. Rows are never looked into and pass in parts.
@@ -21,18 +26,82 @@ func (e *Postgres) Server(s router.Side, in []byte, out []Action) (int, []Action
 	}
 	for at < len(in) {
 		h := wire.Parse(in[at:])
-		if h.State == wire.Short || (h.State == wire.Partial && h.Size <= serverHeld && serverRead.has(h.Type)) {
+		if h.State == wire.Short || (h.State == wire.Partial && e.legMustBeWhole(h)) {
 			return at, out
 		}
 		upto := min(at+h.Size, len(in))
-		if why := e.answer(h, in[at:upto]); why != None {
+		why, closes := e.heard(h, in[at:upto])
+		switch {
+		case closes:
 			return at, append(out, Action{Op: Close, To: EndOf(s), From: at, Upto: at, Why: why})
+		case why != None:
+			return at, append(out, Action{Op: Escalate, To: EndOf(s), From: at, Upto: at, Why: why})
 		}
 		e.serverRest = h.Size - (upto - at)
-		out = forward(out, Client, at, upto)
+		out = e.pass(h, in[at:upto], out, at)
 		at = upto
 	}
 	return at, out
+}
+
+// heard looks into a message of the leg and follows it. closes says that why
+// ends the session; otherwise it is for the slow lane, and the message has not
+// been followed.
+func (e *Postgres) heard(h wire.Header, message []byte) (why Reason, closes bool) {
+	if why = e.judgeServer(h); why != None {
+		return why, true
+	}
+	if e.away() {
+		if why = e.foreign(h.Type, h.State == wire.Whole, message); why != None {
+			return why, false
+		}
+	}
+	why = e.answer(h, message)
+	return why, why != None
+}
+
+// pass says where a message of the leg goes.
+func (e *Postgres) pass(h wire.Header, message []byte, out []Action, at int) []Action {
+	from, upto := at, at+len(message)
+	switch {
+	case !e.away():
+		return forward(out, Client, from, upto)
+	case h.Type == 'S' && !e.mobile.reports(message):
+		return append(out, Action{Op: Swallow, To: Client, From: from, Upto: upto})
+	case h.Type == 'S':
+		return forward(out, Client, from, upto)
+	case e.mobile.held.on:
+		return e.hold(h.Type, h.Size, out, from, upto)
+	default:
+		return forward(out, Client, from, upto)
+	}
+}
+
+// reports says whether a ParameterStatus of the target goes to the client: it
+// has the names of its login, and never that the leg is read-only.
+func (m *Mobile) reports(message []byte) bool {
+	name, _, _ := bytes.Cut(message[wire.HeaderSize:], []byte{0})
+	_, told := m.Reported[string(name)]
+	return told && string(name) != "default_transaction_read_only"
+}
+
+// legMustBeWhole says that a message of the leg is looked into and so cannot
+// pass in parts.
+func (e *Postgres) legMustBeWhole(h wire.Header) bool {
+	if h.Size <= serverHeld && serverRead.has(h.Type) {
+		return true
+	}
+	if e.mobile == nil || e.flags&legHeld != 0 || h.Size > describedMost {
+		return false
+	}
+	switch h.Type {
+	case 'T', 't':
+		return e.busy == router.Target || e.front() == trackedDescribe
+	case '1', '2', '3', 'n', 'N', 'E', 'A':
+		return e.busy == router.Target
+	default:
+		return false
+	}
 }
 
 // Messages that a server may send after login, by the message that it is
@@ -54,6 +123,10 @@ var (
 		'D': setOf("tTnNASE"),
 		'E': setOf("DCIsGHWNASE"),
 		0:   serverAlways,
+
+		trackedParse:    setOf("1NASE"),
+		trackedClose:    setOf("3NASE"),
+		trackedDescribe: setOf("tTnNASE"),
 	}
 )
 
@@ -81,11 +154,10 @@ func (e *Postgres) judgeServer(h wire.Header) Reason {
 // answer follows one message of the server; it may be cut short unless it is
 // one of serverRead and short.
 func (e *Postgres) answer(h wire.Header, message []byte) Reason {
-	if why := e.judgeServer(h); why != None {
-		return why
-	}
 	switch h.Type {
-	case 'D', 'd', 'N', 'A', 't':
+	case 'D', 'd', 'N', 'A':
+	case 't':
+		e.noteDescription(h, message)
 	case 'S':
 		e.reported(message[wire.HeaderSize:])
 	case 'E':
@@ -95,6 +167,7 @@ func (e *Postgres) answer(h wire.Header, message []byte) Reason {
 	case 'C', 'I', 's', 'V':
 		e.completed()
 	case '1', '2', '3', 'n', 'T':
+		e.noteDescription(h, message)
 		e.described(h.Type)
 	case 'G':
 		e.copyStarts()
@@ -123,10 +196,29 @@ func (e *Postgres) completed() {
 // described follows the answers that end their message; a RowDescription in
 // the answer to a simple query does not.
 func (e *Postgres) described(kind byte) {
-	if e.flags&unsure != 0 || (kind == 'T' && e.front() != 'D') {
+	front := e.front()
+	if e.flags&unsure != 0 || (kind == 'T' && front != 'D' && front != trackedDescribe) {
 		return
 	}
+	switch front {
+	case trackedParse, trackedClose, trackedDescribe:
+		e.mobile.answered()
+		e.owed.set(0, 'S') // it is not in the queue any more
+	}
 	e.pop(1)
+}
+
+// noteDescription keeps what the client is told of a statement.
+func (e *Postgres) noteDescription(h wire.Header, message []byte) {
+	if e.front() != trackedDescribe {
+		return
+	}
+	s := e.mobile.queue[0].at
+	if h.State != wire.Whole {
+		s.Fixed = true // too long to be compared
+		return
+	}
+	s.described(message)
 }
 
 // ready follows ReadyForQuery.
@@ -135,7 +227,8 @@ func (e *Postgres) ready(tx byte) Reason {
 		return UnexpectedServerMessage
 	}
 	e.tx, e.copying = tx, noCopy
-	e.flags &^= syncEaten
+	e.flags &^= syncEaten | legHeld
+	e.ended(tx)
 	if e.flags&unsure != 0 {
 		return None
 	}
@@ -226,6 +319,9 @@ func (e *Postgres) settled() int {
 
 func (e *Postgres) loseTrack() {
 	e.flags |= unsure
+	if m := e.mobile; m != nil {
+		m.queue, m.Statements = nil, nil
+	}
 	e.copying = noCopy
 	e.must = 0
 	e.owed.drop(e.owed.n)
@@ -244,8 +340,11 @@ func (e *Postgres) reported(body []byte) {
 		if string(value) != "on" {
 			e.flags |= backslashes
 		}
-	case string(name) == "client_encoding" && hidesASCII[string(value)]:
-		e.flags |= listens
+	case string(name) == "client_encoding":
+		e.encoding = unique.Make(string(value)).Value()
+		if hidesASCII[e.encoding] {
+			e.flags |= listens
+		}
 	}
 }
 
@@ -270,6 +369,21 @@ func fatal(fields []byte) bool {
 		fields = fields[end+1:]
 	}
 	return false
+}
+
+// sqlstate is the code of an ErrorResponse.
+func sqlstate(fields []byte) string {
+	for len(fields) > 0 && fields[0] != 0 {
+		end := bytes.IndexByte(fields, 0)
+		if end < 0 {
+			return ""
+		}
+		if fields[0] == 'C' {
+			return string(fields[1:end])
+		}
+		fields = fields[end+1:]
+	}
+	return ""
 }
 
 // set is a set of message types.

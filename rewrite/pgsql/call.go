@@ -80,6 +80,21 @@ func (c *classifier) harmless() bool {
 	return false
 }
 
+// understood reports whether the name is one of the functions that are not
+// harmless but whose effects are known, and flagged, by their names.
+func (c *classifier) understood() bool {
+	if c.name.parts > 2 ||
+		c.name.parts == 2 && string(c.identifier(c.name.schema)) != "pg_catalog" {
+		return false
+	}
+	switch string(c.identifier(c.name.last)) {
+	case "set_config", "setseed", "pg_advisory_lock", "pg_advisory_lock_shared",
+		"pg_try_advisory_lock", "pg_try_advisory_lock_shared":
+		return true
+	}
+	return false
+}
+
 func (c *classifier) traits(t Token) trait {
 	known := words[string(c.identifier(t))]
 	if t.Kind != KindWord {

@@ -14,6 +14,7 @@ type classifier struct {
 	effects Effects
 	folder  folder
 
+	facts   fact
 	clauses clause
 	prev    Token // the token before this one
 	name    name  // the name that prev ends, if it ends one
@@ -29,8 +30,26 @@ type name struct {
 	operand bool  // whether that ends an operand, as far as its kind tells
 }
 
+// fact is what is known of the whole text.
+type fact uint8
+
+const (
+	// some: a statement that is not empty has ended.
+	some fact = 1 << iota
+	// settings: it has SET or set_config.
+	settings
+	// copying: it has COPY.
+	copying
+	// escaped: a constant with escapes, or of several parts, may hide a word.
+	escaped
+	// viewed: it names the view pg_settings, which can be updated.
+	viewed
+	// unknown: it is Opaque for more than functions whose effects are known.
+	unknown
+)
+
 // clause holds facts about the statement that the scan is in.
-type clause uint8
+type clause uint16
 
 const (
 	// begun: its first word was seen.
@@ -45,6 +64,16 @@ const (
 	copies
 	// indexes: it is CREATE INDEX, so ON and USING come before names.
 	indexes
+	// joins: WITH was seen, so it may have data-modifying parts.
+	joins
+	// explains: it is EXPLAIN.
+	explains
+	// declares: it is DECLARE.
+	declares
+	// sets: it is SET or RESET.
+	sets
+	// queries: it reads or changes rows, so types are only named in expressions.
+	queries
 )
 
 // nesting has one bit for each open parenthesis, the innermost lowest. Beyond
@@ -53,6 +82,7 @@ type nesting struct {
 	depth    int
 	operands uint64 // what closes here ends an operand
 	withs    uint64 // the list of WITH is being read: only names before (
+	fresh    uint64 // SELECT was not seen
 	closed   bool   // the last that closed ended an operand
 }
 
@@ -60,6 +90,7 @@ func (n *nesting) open(operand bool) {
 	n.depth++
 	n.operands <<= 1
 	n.withs <<= 1
+	n.fresh = n.fresh<<1 | 1
 	if operand {
 		n.operands |= 1
 	}
@@ -70,17 +101,61 @@ func (n *nesting) close() {
 	n.closed = n.operands&1 != 0
 	n.operands >>= 1
 	n.withs >>= 1
+	n.fresh >>= 1
+}
+
+// run walks over a text.
+func (c *classifier) run(text []byte, mode Mode) {
+	c.scanner.Reset(text, mode)
+	c.nesting.fresh = 1
+	for c.scanner.Next() {
+		c.step(c.scanner.Token())
+	}
+	c.end()
+	if c.scanner.fault != 0 {
+		c.effects |= unread
+		c.facts |= unknown
+	}
+	if c.scanner.joined {
+		c.facts |= escaped
+	}
+	c.conclude()
+}
+
+// conclude adds what follows from several facts together.
+func (c *classifier) conclude() {
+	if c.facts&escaped != 0 {
+		if c.facts&settings != 0 {
+			c.effects |= ReadWrite | Temporary
+		}
+		if c.facts&copying != 0 {
+			c.effects |= Catalog
+		}
+	}
+	if c.facts&viewed != 0 && c.effects&Writes != 0 {
+		c.effects |= Names | ReadWrite | Seeds | Temporary
+		c.facts |= unknown
+	}
+	const carried = Opaque | Names | Prepares | Temporary | Advisory | Holds | Seeds | Loads
+	if c.effects&carried != 0 {
+		c.effects |= SetsState
+	}
 }
 
 func (c *classifier) step(t Token) {
 	switch t.Kind {
 	case KindWord:
 		c.extend(t)
-		if c.name.parts == 1 {
-			c.word(t)
-		}
-	case KindQuotedIdent, KindUnicodeIdent:
+		c.word(t)
+	case KindQuotedIdent:
 		c.extend(t)
+		c.quoted(t)
+	case KindUnicodeIdent:
+		c.extend(t)
+		c.disguised()
+	case KindString, KindDollarString:
+		c.name.parts = 0
+		c.constant(t)
 	case KindDot:
 	case KindLeftParen:
 		c.open()
@@ -88,14 +163,27 @@ func (c *classifier) step(t Token) {
 		c.name.parts = 0
 		c.nesting.close()
 	case KindSemicolon:
-		c.clauses, c.prev, c.name, c.nesting = 0, Token{}, name{}, nesting{}
+		c.end()
+		c.clauses, c.prev, c.name, c.nesting = 0, Token{}, name{}, nesting{fresh: 1}
 		return
 	case KindOther:
-		c.effects |= Opaque
+		c.effects |= unread
+		c.facts |= unknown
 	default:
 		c.name.parts = 0
 	}
 	c.prev = t
+}
+
+// end counts the statement that ends here, unless it is empty.
+func (c *classifier) end() {
+	if c.prev.Kind == KindNone {
+		return
+	}
+	if c.facts&some != 0 {
+		c.effects |= Several
+	}
+	c.facts |= some
 }
 
 // extend adds a part to the name, or begins a new one.
@@ -128,72 +216,6 @@ func (c *classifier) endsOperand() bool {
 	return false
 }
 
-// word takes note of the words that decide about later ones.
-func (c *classifier) word(t Token) {
-	if c.clauses&begun == 0 {
-		c.clauses |= begun
-		c.verb(t)
-		return
-	}
-	word := c.fold(t)
-	if c.nesting.withs&1 != 0 && endsWith(word) {
-		c.nesting.withs &^= 1
-	}
-	switch string(word) {
-	case "with":
-		if c.beginsQuery() {
-			c.nesting.withs |= 1
-		}
-	case "into":
-		switch {
-		case c.prevIs("insert"):
-			c.clauses |= inserts
-		case c.prevIs("merge"):
-			c.clauses |= merges
-		}
-	case "index":
-		if c.prevIs("create") || c.prevIs("unique") {
-			c.clauses |= indexes
-		}
-	case "transaction":
-		if c.prevIs("prepare") {
-			c.effects |= Transaction
-		}
-	case "extension":
-		if c.prevIs("create") || c.prevIs("alter") {
-			c.effects |= Opaque
-		}
-	case "atomic":
-		if c.prevIs("begin") {
-			c.effects |= Opaque
-		}
-	}
-}
-
-// verb takes note of a statement's first word.
-func (c *classifier) verb(t Token) {
-	switch string(c.fold(t)) {
-	case "listen":
-		c.effects |= Listens
-	case "unlisten", "discard":
-		c.effects |= Unlistens
-	case "begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release":
-		c.effects |= Transaction
-	case "analyse", "analyze", "comment", "drop", "grant", "revoke", "security", "vacuum":
-		c.clauses |= inert
-	case "copy":
-		c.clauses |= copies
-	case "with":
-		c.nesting.withs |= 1
-	case "alter", "checkpoint", "close", "cluster", "create", "deallocate", "declare", "delete",
-		"execute", "explain", "fetch", "insert", "lock", "merge", "move", "notify", "prepare",
-		"reassign", "refresh", "reindex", "reset", "select", "set", "show", "table", "truncate",
-		"update", "values":
-	default:
-		c.effects |= Opaque
-	}
-}
-
 // beginsQuery reports whether WITH, here, surely begins a query: elsewhere it
 // is part of a type's name, an option, or a column label (SELECT 1 AS with).
 func (c *classifier) beginsQuery() bool {
@@ -218,6 +240,9 @@ func endsWith(word []byte) bool {
 func (c *classifier) open() {
 	if c.name.parts > 0 && c.mayCall() && !c.harmless() {
 		c.effects |= Opaque
+		if !c.understood() {
+			c.facts |= unknown
+		}
 	}
 	c.name.parts = 0
 	// Behind these three, and only these, an expression may follow the closing

@@ -76,6 +76,7 @@ func (s *Scanner) continues() bool {
 			i = s.lineEnd(i)
 		case c == '\'' && newline:
 			s.pos = i
+			s.joined = true
 			return true
 		default:
 			return false

@@ -12,6 +12,8 @@ type Scanner struct {
 	tok   Token
 	mode  Mode
 	fault Fault
+	// joined says that a string went on behind a newline.
+	joined bool
 }
 
 // Reset starts at the beginning of a text.

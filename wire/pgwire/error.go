@@ -21,12 +21,21 @@ const (
 	CodeCannotConnect     = "57P03"
 	CodeInvalidParameter  = "22023"
 	CodeInternal          = "XX000"
+	CodeReadOnly          = "25006"
 )
 
 // AppendError appends e as a FATAL ErrorResponse: after it the session ends.
-func AppendError(dst []byte, e *wire.Error) []byte {
+func AppendError(dst []byte, e *wire.Error) []byte { return appendError(dst, "FATAL", e) }
+
+// AppendFailure appends e as an ErrorResponse after which the session goes on.
+func AppendFailure(dst []byte, e *wire.Error) []byte { return appendError(dst, "ERROR", e) }
+
+// AppendReady appends a ReadyForQuery of the transaction status tx.
+func AppendReady(dst []byte, tx byte) []byte { return append(dst, 'Z', 0, 0, 0, 5, tx) }
+
+func appendError(dst []byte, severity string, e *wire.Error) []byte {
 	message := pgproto3.ErrorResponse{
-		Severity: "FATAL", SeverityUnlocalized: "FATAL",
+		Severity: severity, SeverityUnlocalized: severity,
 		Code: e.Code, Message: e.Message, Detail: e.Detail, Hint: e.Hint,
 	}
 	whole, err := message.Encode(dst)

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// A session of the canary is attended: each batch of its client is looked at
+// whole before it is forwarded, the side is decided, and the leg brought to the
+// session's state. The engine relays it then as it does every other.
+
+// attend takes the client's next batch.
+func (s *session) attend() error {
+	if !s.eng.Quiet() {
+		return s.relayClient() // in the middle of something that is under way
+	}
+	in := s.client.unread()
+	if len(in) == 0 {
+		return s.fillClient()
+	}
+	b := &s.share.batch
+	s.eng.Examine(in, b)
+	if b.Boundary == 0 {
+		if len(in) < s.server.retryKeep() && !s.client.stuck() {
+			return s.fillClient()
+		}
+		b.Against, b.Size, b.Retry = router.TooLarge, len(in), false
+	}
+	switch {
+	case b.Boundary == 'X':
+		return s.relayClient()
+	case s.share.lost != nil:
+		return s.tellLost(b)
+	case s.eng.Settled():
+		return s.decide(b)
+	case s.eng.Side() == router.Target:
+		return s.goOn(b)
+	default:
+		return s.forward(b)
+	}
+}
+
+// retryKeep is how much of a request is kept for a retry, in bytes.
+func (s *Server) retryKeep() int { return min(s.live.Load().Limits.RetryKeep, largeBuffer) }
+
+// decide sends a batch that may change the side to the one that answers it.
+func (s *session) decide(b *engine.Batch) error {
+	sh := s.share
+	policy := sh.seen.Load()
+	if s.eng.Side() == router.Target && sh.versions[router.Source] != s.eng.Mobile().Version {
+		if _, err := s.move(router.Source); err != nil { // the source keeps the newest state
+			return err
+		}
+	}
+	against := b.Against
+	if against == router.None {
+		against = s.pinnedBy(policy)
+	}
+	side, why := policy.Decide(sh.place, against)
+	if side == router.Target && b.Refused {
+		return s.refuse(b)
+	}
+	if side != s.eng.Side() {
+		found, err := s.move(side)
+		if err != nil {
+			return err
+		}
+		if found != router.None {
+			why = found
+		}
+	}
+	if s.eng.Side() == router.Target && !s.ensure(b) {
+		why = router.Unknown
+		if _, err := s.move(router.Source); err != nil {
+			return err
+		}
+	}
+	if s.eng.Side() == router.Source {
+		if sh.in {
+			s.server.opt.Observer.fellBack(why)
+		}
+		s.ensure(b) // made at the target; without it the server says what is wrong
+	}
+	return s.forward(b)
+}
+
+// pinnedBy is why the session stays at the source as far as is known without
+// asking it.
+func (s *session) pinnedBy(policy *router.Snapshot) router.Reason {
+	if why := s.eng.Pinned(); why != router.None {
+		return why
+	}
+	if p := &s.share.pin; p.holds(s.eng.Mobile().Version, policy) {
+		return p.why
+	}
+	return router.None
+}
+
+// goOn takes a batch in the middle of a transaction at the target. What the
+// source must answer takes the transaction there, where that can be done
+// without anybody seeing it.
+func (s *session) goOn(b *engine.Batch) error {
+	if b.Refused {
+		return s.refuse(b)
+	}
+	if b.Against == router.None && s.ensure(b) {
+		return s.forward(b)
+	}
+	left, err := s.leave()
+	if err != nil {
+		return err
+	}
+	if left {
+		s.server.opt.Observer.fellBack(b.Against)
+		s.ensure(b)
+		return s.forward(b)
+	}
+	switch b.Against {
+	case router.Mixed, router.None:
+		return s.forward(b) // the server says what is wrong
+	case router.SetsState, router.Isolation:
+		if b.Control == nil {
+			return s.forward(b) // carried over when the transaction has ended
+		}
+	}
+	return s.reply(b, &wire.Error{
+		Fault: wire.ByProxy, Code: pgwire.CodeNotSupported,
+		Message: "this statement must be answered by the source, and its transaction is at the target (" + b.Against.String() + ")",
+		Hint:    "run it outside of the transaction, or run the transaction in isolation READ COMMITTED",
+	})
+}
+
+// forward relays one batch to the side that answers.
+func (s *session) forward(b *engine.Batch) error {
+	if s.eng.Side() == router.Target {
+		sh := s.share
+		sh.keep = append(sh.keep[:0], s.client.unread()[:b.Size]...)
+		s.eng.Began(b)
+		s.eng.HoldAnswers(b.Retry && b.Boundary != 0)
+	}
+	_, err := s.feedUpTo(b.Size)
+	return err
+}
+
+// refuse answers a batch that asks for a read-write transaction where the
+// target answers for reading only.
+func (s *session) refuse(b *engine.Batch) error {
+	return s.reply(b, &wire.Error{
+		Fault: wire.ByProxy, Code: pgwire.CodeReadOnly,
+		Message: "cannot begin a read-write transaction: this session is answered by the target for reading only",
+		Hint:    "canary.writes is refuse",
+	})
+}
+
+// reply answers a batch with an error of ours, and leaves the leg in the state
+// that the client is told.
+func (s *session) reply(b *engine.Batch, words *wire.Error) error {
+	s.client.use(b.Size)
+	return s.fail(failure{words: words, begun: s.eng.Tx() != 'I', sync: b.Boundary != 'H'})
+}

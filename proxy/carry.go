@@ -1,0 +1,325 @@
+package proxy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// What a session carries is read from the leg that has it and set on the other
+// (SESSIONSTATE): names come from the texts, values from the server. Both
+// flights stand in a transaction of their own, under settings of their own, and
+// every name in them is qualified, so that nothing of the client's can bend
+// them and nothing of theirs stays.
+
+// carried is the state of a session as its leg told it.
+type carried struct {
+	values   map[string]string // of settings that the session may have changed
+	prepares []string          // texts of SQL PREPARE
+	anew     bool              // a leg's prepared statements are not known to be right
+}
+
+// carryAttempts is how often a probe is tried: a cancel request that came late,
+// or a statement timeout of the client's, can hit it (SESSIONSTATE M5).
+const carryAttempts = 3
+
+// carry brings the leg of side to the state that the one of from has.
+func (s *session) carry(from, side router.Side) (router.Reason, error) {
+	m := s.eng.Mobile()
+	state, found, err := s.probe(s.legs[from])
+	if err != nil || found != router.None {
+		if from == router.Source && err != nil {
+			err = s.legEnded(s.legs[from], err)
+		}
+		return found, err
+	}
+	if found, err = s.replay(s.legs[side], state); err != nil || found != router.None {
+		return found, err
+	}
+	s.share.versions[side] = m.Version
+	return router.None, nil
+}
+
+// seeded and loaded state cannot be read at all.
+func unprobed(m *engine.Mobile) router.Reason {
+	switch {
+	case m.Effects&pgsql.Seeds != 0:
+		return router.PinSeed
+	case m.Effects&pgsql.Loads != 0:
+		return router.PinLoad
+	case m.Hides:
+		return router.PinOpaque
+	default:
+		return router.None
+	}
+}
+
+// probe reads what the session carries.
+func (s *session) probe(l *leg) (*carried, router.Reason, error) {
+	m := s.eng.Mobile()
+	if why := unprobed(m); why != router.None {
+		return nil, why, nil
+	}
+	var landing *pgwire.Landing
+	for range carryAttempts {
+		var f pgwire.Flight
+		probeFlight(&f, m)
+		out, err := f.Sync()
+		if landing, err = s.fly(l, out, err); err != nil {
+			return nil, router.None, err
+		}
+		if landing.Failed == nil {
+			return s.probed(m, landing)
+		}
+		if landing.Tx != 'I' {
+			if err := s.say(l, "ROLLBACK"); err != nil {
+				return nil, router.None, err
+			}
+		}
+	}
+	s.server.opt.Log.Info("the state of a session cannot be read", "session", s.id, "sqlstate", landing.Failed.Code)
+	return nil, router.PinState, nil
+}
+
+// say is a flight of one statement that does not fail.
+func (s *session) say(l *leg, sql string) error {
+	var f pgwire.Flight
+	f.Run(sql)
+	out, err := f.Sync()
+	landing, err := s.fly(l, out, err)
+	if err == nil && landing.Failed != nil {
+		return landing.Failed
+	}
+	return err
+}
+
+// Kinds of rows in the answer to a probe: the first column.
+const (
+	rowSetting = "s"
+	rowPin     = "p"
+	rowPrepare = "q"
+	rowName    = "n"
+)
+
+const ownSettings = "SELECT pg_catalog.set_config('statement_timeout', '0', true), pg_catalog.set_config('client_encoding', 'UTF8', true)"
+
+// probeFlight asks by name for what texts have changed, and for the rest only
+// where a text may have hidden something. A full scan of pg_settings takes 1 ms.
+func probeFlight(f *pgwire.Flight, m *engine.Mobile) {
+	f.Run("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY NOT DEFERRABLE")
+	f.Run("SELECT '" + rowSetting + "', n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY['client_encoding', 'statement_timeout']) AS n")
+	f.Run(ownSettings)
+	names := slices.DeleteFunc(namesOf(m), func(n string) bool { return n == "client_encoding" || n == "statement_timeout" })
+	if len(names) > 0 {
+		f.Run("SELECT '"+rowSetting+"', n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest($1::pg_catalog.text[]) AS n", arrayOf(names))
+	}
+	if m.AllUnknown {
+		f.Run("SELECT '" + rowSetting + "', name, pg_catalog.current_setting(name, true) FROM pg_catalog.pg_settings" +
+			" WHERE source OPERATOR(pg_catalog.=) 'session' AND NOT pg_catalog.starts_with(name, 'transaction_')" +
+			" AND name OPERATOR(pg_catalog.<>) 'client_encoding' AND name OPERATOR(pg_catalog.<>) 'statement_timeout'")
+	}
+	for _, p := range pinProbes {
+		if m.Effects&(p.after|pgsql.Opaque) != 0 {
+			f.Run("SELECT '" + rowPin + "', '" + p.why.String() + "' WHERE EXISTS (" + p.sql + ")")
+		}
+	}
+	if m.Effects&(pgsql.Prepares|pgsql.Opaque) != 0 {
+		f.Run("SELECT CASE WHEN from_sql THEN '" + rowPrepare + "' ELSE '" + rowName + "' END, name, statement FROM pg_catalog.pg_prepared_statements")
+	}
+	f.Run("ROLLBACK")
+}
+
+// pinProbes find what cannot move, asked for after texts that may make it.
+var pinProbes = []struct {
+	after pgsql.Effects
+	why   router.Reason
+	sql   string
+}{
+	{pgsql.Temporary, router.PinTemporary, "SELECT 1 FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()" +
+		" UNION ALL SELECT 1 FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()" +
+		" UNION ALL SELECT 1 FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"},
+	{pgsql.Listens, router.PinListen, "SELECT 1 FROM pg_catalog.pg_listening_channels()"},
+	{pgsql.Advisory, router.PinAdvisory, "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'" +
+		" AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"},
+	{pgsql.Holds, router.PinCursor, "SELECT 1 FROM pg_catalog.pg_cursors WHERE is_holdable"},
+	{pgsql.Opaque, router.PinOpaque, "SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace" +
+		" WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'" +
+		` AND p.prosrc OPERATOR(pg_catalog.~*) 'set_config|setseed|_SHARED|GD\[|\mload\M'`},
+}
+
+// namesOf are the settings that texts have named, in order.
+func namesOf(m *engine.Mobile) []string {
+	names := make([]string, 0, len(m.Names))
+	for n := range m.Names {
+		if n != "seed" && !strings.HasPrefix(n, "transaction_") {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// arrayOf is the text of an array of text (manual, 8.15.2).
+func arrayOf(names []string) []byte {
+	out := []byte{'{'}
+	for i, n := range names {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, '"')
+		for _, c := range []byte(n) {
+			if c == '"' || c == '\\' {
+				out = append(out, '\\')
+			}
+			out = append(out, c)
+		}
+		out = append(out, '"')
+	}
+	return append(out, '}')
+}
+
+// probed reads the answer to a probe.
+func (s *session) probed(m *engine.Mobile, landing *pgwire.Landing) (*carried, router.Reason, error) {
+	state := &carried{values: map[string]string{}, anew: m.Effects&(pgsql.Prepares|pgsql.Opaque) != 0}
+	protocol := map[string]bool{}
+	for _, row := range landing.Rows {
+		if len(row) < 2 {
+			continue
+		}
+		name := string(row[1])
+		switch string(row[0]) {
+		case rowPin:
+			return nil, reasonOf(name), nil
+		case rowName:
+			protocol[name] = true
+		case rowPrepare:
+			text, ok := pgsql.Prepared(row[2], 0, name)
+			if !ok {
+				return nil, router.PinPrepare, nil
+			}
+			state.prepares = append(state.prepares, string(text))
+		case rowSetting:
+			if len(row) > 2 && row[2] != nil {
+				state.values[name] = string(row[2])
+			}
+		}
+	}
+	s.learn(m, state, protocol)
+	return state, router.None, nil
+}
+
+// learn takes over what a full probe has told: what was unknown is known now,
+// and nothing of it stands against a move.
+func (s *session) learn(m *engine.Mobile, state *carried, protocol map[string]bool) {
+	if state.anew { // DEALLOCATE, also out of sight
+		for name := range m.Statements {
+			if name != "" && !protocol[name] {
+				delete(m.Statements, name)
+			}
+		}
+	}
+	if !m.AllUnknown {
+		for _, own := range []string{"client_encoding", "statement_timeout"} {
+			if _, changed := m.Names[own]; !changed {
+				delete(state.values, own)
+			}
+		}
+	}
+	for name := range state.values {
+		m.Know(name)
+	}
+	kept := m.Effects & (pgsql.Seeds | pgsql.Loads)
+	if len(state.prepares) > 0 {
+		kept |= pgsql.Prepares
+	}
+	m.Effects, m.AllUnknown = kept, false
+	s.eng.HeardNot()
+}
+
+func reasonOf(word string) router.Reason {
+	for r := range router.Reasons {
+		if r.String() == word {
+			return r
+		}
+	}
+	return router.PinState
+}
+
+// setLast are settings that have their place at the end of a replay: the
+// encoding of the others, the timeout, and who the session is.
+var setLast = []string{"client_encoding", "statement_timeout", "session_authorization", "role"}
+
+// notReplayed is a leg's own, or belongs to a transaction.
+func notReplayed(name string) bool {
+	return name == "default_transaction_read_only" || name == "is_superuser" || name == "seed" ||
+		strings.HasPrefix(name, "transaction_") || slices.Contains(setLast, name)
+}
+
+// replay sets what a session carries on a leg (SESSIONSTATE M6 has the order).
+// A leg that refuses any of it has been changed in nothing.
+func (s *session) replay(l *leg, state *carried) (router.Reason, error) {
+	var f pgwire.Flight
+	s.replayFlight(&f, l.side, state)
+	out, err := f.Sync()
+	landing, err := s.fly(l, out, err)
+	if err != nil {
+		return router.None, err
+	}
+	if landing.Failed == nil {
+		return router.None, nil
+	}
+	s.server.opt.Log.Info("the state of a session is refused", "session", s.id, "side", l.side.String(), "sqlstate", landing.Failed.Code)
+	if landing.Tx == 'I' { // the settings went over, an SQL PREPARE did not: the leg is neither
+		s.dropLeg(l.side)
+		return router.PinState, nil
+	}
+	return router.PinState, s.say(l, "ROLLBACK")
+}
+
+func (s *session) replayFlight(f *pgwire.Flight, side router.Side, state *carried) {
+	set := func(name string) {
+		if v, ok := state.values[name]; ok {
+			f.Run("SELECT pg_catalog.set_config($1, $2, false)", []byte(name), []byte(v))
+		}
+	}
+	f.Run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE")
+	f.Run(ownSettings)
+	f.Run("SET SESSION AUTHORIZATION DEFAULT")
+	f.Run("RESET ALL")
+	f.Run(ownSettings)
+	for name := range state.values {
+		if !notReplayed(name) {
+			set(name)
+		}
+	}
+	if _, ok := state.values["default_transaction_read_only"]; ok && side == router.Source {
+		set("default_transaction_read_only")
+	}
+	if who, ok := state.values["session_authorization"]; ok && who != s.share.logins[router.Source] {
+		set("session_authorization")
+	}
+	if state.values["role"] != "none" {
+		set("role")
+	}
+	set("statement_timeout")
+	set("client_encoding")
+	f.Run("COMMIT")
+	if state.anew {
+		f.Run("DEALLOCATE ALL")
+		for _, text := range state.prepares {
+			f.Run(text)
+		}
+		s.forgetStatements(side)
+	}
+}
+
+// forgetStatements: the leg has none of the protocol's statements any more.
+func (s *session) forgetStatements(side router.Side) {
+	for _, st := range s.eng.Mobile().Statements {
+		st.On[side] = false
+	}
+}

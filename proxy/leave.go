@@ -1,0 +1,52 @@
+package proxy
+
+import (
+	"bytes"
+
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// leave takes a transaction from the target to the source: its control texts
+// run there again, in order, and the target's, which has only read, is rolled
+// back. That is seen by nobody in READ COMMITTED, where each statement has a
+// snapshot of its own (DESIGN P5), and is done in no other isolation.
+func (s *session) leave() (left bool, err error) {
+	texts, ok := s.eng.Script()
+	if !ok || s.share.versions[router.Source] != s.eng.Mobile().Version {
+		return false, nil
+	}
+	if s.hung[router.Source].Load() {
+		s.dropLeg(router.Source)
+	}
+	if s.legs[router.Source] == nil {
+		if err := s.dialLate(router.Source); err != nil {
+			return false, s.legEnded(&leg{side: router.Source}, err)
+		}
+	}
+	source := s.legs[router.Source]
+	var f pgwire.Flight
+	for text := range bytes.SplitSeq(bytes.TrimSuffix(texts, []byte{0}), []byte{0}) {
+		f.Run(string(text))
+	}
+	f.Run("SELECT pg_catalog.current_setting('transaction_isolation')")
+	out, err := f.Sync()
+	landing, err := s.fly(source, out, err)
+	if err != nil {
+		return false, s.legEnded(source, err)
+	}
+	n := len(landing.Rows)
+	same := landing.Failed == nil && landing.Tx == 'T' && n > 0 && len(landing.Rows[n-1]) == 1 &&
+		string(landing.Rows[n-1][0]) == "read committed"
+	if !same {
+		if err := s.say(source, "ROLLBACK"); err != nil {
+			return false, s.legEnded(source, err)
+		}
+		return false, nil
+	}
+	if err := s.say(s.legs[router.Target], "ROLLBACK"); err != nil {
+		s.dropLeg(router.Target)
+	}
+	s.turnTo(router.Source)
+	return true, nil
+}

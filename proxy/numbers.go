@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/crossfade-db/crossfade/proxy/catalog"
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// numbers is what the type and table numbers of one database mean on both
+// sides, shared by its sessions, and what was learnt of their texts.
+type numbers struct {
+	pair     atomic.Pointer[catalog.Pair]
+	verdicts verdicts
+	stale    atomic.Bool // something was met that the catalogs do not have
+
+	mu     sync.Mutex // held while they are read
+	loaded time.Time
+}
+
+// numbersPause is how long catalogs are believed after they were read, however
+// many things are met that they do not have.
+const numbersPause = 5 * time.Second
+
+// numbersOf are shared by all sessions of the same two databases.
+type numbersOf struct {
+	mu  sync.Mutex
+	all map[[router.Sides]string]*numbers
+}
+
+func (n *numbersOf) get(databases [router.Sides]string) *numbers {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.all == nil {
+		n.all = map[[router.Sides]string]*numbers{}
+	}
+	if n.all[databases] == nil {
+		n.all[databases] = &numbers{}
+	}
+	return n.all[databases]
+}
+
+// RowDescription, ParameterDescription, Parse and SameType are those of the
+// catalogs as they are known now.
+func (n *numbers) RowDescription(message []byte) bool { return n.pair.Load().RowDescription(message) }
+
+// ParameterDescription: see RowDescription.
+func (n *numbers) ParameterDescription(message []byte) bool {
+	return n.pair.Load().ParameterDescription(message)
+}
+
+// Parse: see RowDescription.
+func (n *numbers) Parse(message []byte) bool { return n.pair.Load().Parse(message) }
+
+// SameType: see RowDescription.
+func (n *numbers) SameType(oid uint32) bool { return n.pair.Load().SameType(oid) }
+
+// outdated asks for the catalogs to be read again.
+func (n *numbers) outdated() { n.stale.Store(true) }
+
+// learnNumbers reads the catalogs of both sides over the session's own legs,
+// where nobody has yet, or they were found to be out of date.
+func (s *session) learnNumbers() error {
+	n := s.share.numbers
+	if n.pair.Load() != nil && !n.stale.Load() {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pair.Load() != nil && (!n.stale.Load() || time.Since(n.loaded) < numbersPause) {
+		return nil
+	}
+	var both [router.Sides]*catalog.Catalog
+	for side, l := range s.legs {
+		loaded, err := catalog.Load(s.server.ctx, s.asking(l))
+		if err != nil {
+			return fmt.Errorf("read the catalog of the %s: %w", router.Side(side), err)
+		}
+		both[side] = loaded
+	}
+	n.pair.Store(catalog.NewPair(both[router.Source], both[router.Target]))
+	n.verdicts.clear()
+	n.loaded = time.Now()
+	n.stale.Store(false)
+	return nil
+}
+
+// asking makes a leg answer the queries of others.
+func (s *session) asking(l *leg) catalog.Query {
+	return func(_ context.Context, sql string) ([][]string, error) {
+		var f pgwire.Flight
+		f.Run(sql)
+		out, err := f.Sync()
+		landing, err := s.fly(l, out, err)
+		switch {
+		case err != nil:
+			return nil, err
+		case landing.Failed != nil:
+			return nil, landing.Failed
+		}
+		rows := make([][]string, len(landing.Rows))
+		for i, row := range landing.Rows {
+			rows[i] = make([]string, len(row))
+			for k, v := range row {
+				rows[i][k] = string(v)
+			}
+		}
+		return rows, nil
+	}
+}
+
+// verdicts are what is known of texts, within bounds.
+type verdicts struct {
+	mu  sync.RWMutex
+	all map[uint64]engine.Verdict
+}
+
+// verdictsMost bounds how many texts are remembered; then all are forgotten,
+// and learnt again.
+const verdictsMost = 100_000
+
+// Of is what is known of a text.
+func (v *verdicts) Of(key uint64) engine.Verdict {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.all[key]
+}
+
+func (v *verdicts) put(key uint64, what engine.Verdict) {
+	if v.Of(key) == what {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.all == nil || len(v.all) >= verdictsMost {
+		v.all = map[uint64]engine.Verdict{}
+	}
+	v.all[key] = what
+}
+
+func (v *verdicts) clear() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = nil
+}

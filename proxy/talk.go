@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// talkTime bounds one exchange of ours with a leg. A session waits for it.
+const talkTime = 5 * time.Second
+
+// fly sends a flight on a leg that owes nothing and waits for its answer. What
+// the client is to hear (notifications) is passed on; its settings' reports and
+// notices, which our own flight has caused, are not. An error of the server is
+// in the landing; another one means that the leg is of no more use.
+func (s *session) fly(l *leg, out []byte, err error) (*pgwire.Landing, error) {
+	return s.flyUntil(l, out, err, false)
+}
+
+// flyUntil is fly; flushed says that the flight ends with a Flush and is
+// answered by its error.
+func (s *session) flyUntil(l *leg, out []byte, err error, flushed bool) (*pgwire.Landing, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := l.SetDeadline(time.Now().Add(talkTime)); err != nil {
+		return nil, fmt.Errorf("talk to the %s: %w", l.side, err)
+	}
+	landing, err := exchange(l, out, flushed)
+	if err == nil {
+		err = l.SetDeadline(noDeadline)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("talk to the %s: %w", l.side, err)
+	}
+	if len(landing.Aside) > 0 {
+		if _, err := s.client.Write(landing.Aside); err != nil {
+			return nil, &ending{why: EndClientGone, cause: err}
+		}
+	}
+	return landing, nil
+}
+
+func exchange(l *leg, out []byte, flushed bool) (*pgwire.Landing, error) {
+	if _, err := l.Write(out); err != nil {
+		return nil, err
+	}
+	var landing pgwire.Landing
+	for {
+		message, err := l.message()
+		if err != nil {
+			return nil, err
+		}
+		done, err := landing.Land(message)
+		if err != nil {
+			return nil, err
+		}
+		if done || (flushed && landing.Failed != nil) {
+			return &landing, nil
+		}
+	}
+}
+
+// talkMost is the longest message that is read in an exchange of ours.
+const talkMost = 16 << 20
+
+var errTalk = errors.New("a message that the protocol does not have")
+
+// message reads one whole message of the leg; it is the caller's.
+func (l *leg) message() ([]byte, error) {
+	var whole []byte
+	for {
+		in := l.unread()
+		if need := talkNeeds(whole, in); need > 0 && len(in) > 0 {
+			n := min(need, len(in))
+			whole = append(whole, in[:n]...)
+			l.use(n)
+			continue
+		}
+		if len(whole) >= wire.HeaderSize {
+			switch h := wire.Parse(whole); {
+			case h.State == wire.Bad, h.Size > talkMost:
+				return nil, errTalk
+			case h.State == wire.Whole:
+				return whole, nil
+			}
+		}
+		if err := l.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// talkNeeds is how many bytes the message that whole begins still needs.
+func talkNeeds(whole, in []byte) int {
+	if len(whole) < wire.HeaderSize {
+		return wire.HeaderSize - len(whole)
+	}
+	h := wire.Parse(whole)
+	if h.State == wire.Bad || h.Size > talkMost {
+		return 0
+	}
+	return h.Size - len(whole)
+}
+
+// drain reads what the leg still says until it is ready, and drops it.
+func (l *leg) drain() error {
+	if err := l.SetReadDeadline(time.Now().Add(talkTime)); err != nil {
+		return err
+	}
+	for {
+		message, err := l.message()
+		if err != nil {
+			return err
+		}
+		if message[0] == 'Z' {
+			return l.SetReadDeadline(noDeadline)
+		}
+	}
+}
