@@ -54,13 +54,13 @@ func (s *session) decide(b *engine.Batch) error {
 			return err
 		}
 	}
-	against := b.Against
-	if against == router.None {
-		against = s.pinnedBy(policy)
-	}
+	against := s.pinnedBy(policy)
 	side, why := policy.Decide(sh.place, against)
 	if side == router.Target && b.Refused {
 		return s.refuse(b)
+	}
+	if b.Against != router.None {
+		side, why = policy.Decide(sh.place, b.Against)
 	}
 	if side != s.eng.Side() {
 		found, err := s.move(side)

@@ -61,6 +61,10 @@ func withPostgres(m *testing.M) (code int, err error) {
 			return 1, err
 		}
 	}
+	if err := startPair(ctx); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, pair.Stop(context.Background())) }()
 	return m.Run(), nil
 }
 

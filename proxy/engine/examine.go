@@ -154,10 +154,10 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 		b.against(router.Catalog)
 	case effects&pgsql.ServerBound != 0:
 		b.against(router.ServerBound)
-	case effects&pgsql.Executes != 0 && e.mobile.executes&(pgsql.Catalog|pgsql.ServerBound|pgsql.Opaque|pgsql.SetsState) != 0:
+	case effects&pgsql.Executes != 0 && e.mobile.executes&(pgsql.Catalog|pgsql.ServerBound|pgsql.Opaque) != 0:
 		b.against(router.Unknown)
 	}
-	if effects&pgsql.ReadWrite != 0 && b.Against == router.None {
+	if effects&pgsql.ReadWrite != 0 {
 		e.asksToWrite(text, effects, b)
 	}
 	if v := e.mobile.Verdicts; v != nil && v.Of(key) == Differs {
@@ -168,7 +168,7 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 // asksToWrite tells a statement that wants a read-write transaction from one
 // that only names the setting.
 func (e *Postgres) asksToWrite(text []byte, effects pgsql.Effects, b *Batch) {
-	if effects&pgsql.Transaction != 0 || firstWord(text) == "set" {
+	if effects&pgsql.Transaction != 0 || (firstWord(text) == "set" && effects&pgsql.SetsState == 0) {
 		b.Refused = true
 		return
 	}

@@ -117,7 +117,7 @@ func (e *Postgres) foreignError(message []byte) Reason {
 	if fatal(fields) {
 		return LegLost
 	}
-	if !e.MayRetry() {
+	if !e.MayRetry() || e.Tx() != 'I' { // it has failed the transaction already
 		return None
 	}
 	switch sqlstate(fields) {

@@ -66,18 +66,20 @@ func (e *Postgres) ran(text []byte, effects pgsql.Effects) {
 	if effects&pgsql.Prepares != 0 {
 		m.executes |= effects
 	}
+	if effects&pgsql.Executes != 0 && m.executes&pgsql.Opaque != 0 {
+		effects |= m.executes
+	}
 	if effects&(pgsql.SetsState|pgsql.Opaque) == 0 || (e.Tx() == 'T' && localOnly(text, effects)) {
 		return
 	}
 	m.Version++
 	m.Effects |= effects
+	if complete := pgsql.SettingNames(text, e.textMode(), m.add); complete && effects&pgsql.Names != 0 {
+		return // set_config and its like: nothing else is opaque in it
+	}
 	if effects&pgsql.Opaque != 0 {
 		m.AllUnknown = true
 		m.Hides = m.Hides || hides(text)
-	}
-	if !pgsql.SettingNames(text, e.textMode(), m.add) {
-		m.Hides = m.Hides || effects&pgsql.Opaque == 0 // a name that is computed
-		m.AllUnknown = true
 	}
 }
 
