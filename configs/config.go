@@ -7,14 +7,14 @@ package configs
 type Config struct {
 	Listeners []Listener `yaml:"listeners" required:"yes" min:"1" doc:"Where clients connect."`
 	Source    Server     `yaml:"source" required:"yes" doc:"The database that is being left."`
-	Target    *Server    `yaml:"target" later:"mirroring" doc:"The database that is being moved to."`
+	Target    *Server    `yaml:"target" doc:"The database that is being moved to."`
 	Users     []User     `yaml:"users" required:"yes" min:"1" reload:"yes" doc:"Who may log in; anybody else is refused."`
 	Migration Migration  `yaml:"migration" later:"mapping" doc:"What differs between the two sides, and what happens to statements that cannot be mirrored."`
 	Mirror    Mirror     `yaml:"mirror" later:"mirroring" reload:"yes" doc:"How writes reach the side that is not the authority."`
-	Canary    Canary     `yaml:"canary" later:"canary answers" reload:"yes" doc:"Which sessions the target answers."`
+	Canary    Canary     `yaml:"canary" reload:"yes" doc:"Which sessions the target answers."`
 	Shadow    Shadow     `yaml:"shadow" later:"shadow reads" doc:"Reads that also run on the other side, to compare."`
 	Journal   Journal    `yaml:"journal" later:"mirroring" doc:"The durable record of what is in doubt."`
-	State     State      `yaml:"state" later:"mirroring" doc:"Where the embedded state lives."`
+	State     State      `yaml:"state" doc:"Where the embedded state lives."`
 	Admin     Admin      `yaml:"admin" doc:"The address for operators, metrics and health."`
 	Limits    Limits     `yaml:"limits" reload:"yes" doc:"What one proxy will hold, wait for and read."`
 	Evidence  Evidence   `yaml:"evidence" later:"divergence reports" doc:"How row values appear in what is kept and reported."`
@@ -49,7 +49,7 @@ type Server struct {
 	Address  Address   `yaml:"address" required:"yes" doc:"host:port or /socket/dir."`
 	Database string    `yaml:"database" doc:"The database to use; empty: the one that the client asked for."`
 	TLS      ServerTLS `yaml:"tls" doc:"Encryption towards the server."`
-	Service  Login     `yaml:"service" later:"repair and verification" doc:"The proxy's own login for catalog, repair, verify and backfill."`
+	Service  Login     `yaml:"service" doc:"The proxy's own login: it probes the target and checks; later catalog, repair, verify and backfill."`
 }
 
 // ServerTLS is the encryption towards a side. Cert and Key are the proxy's own
@@ -69,7 +69,7 @@ type User struct {
 	Password Secret `yaml:"password" doc:"The client's password."`
 	Verifier Secret `yaml:"verifier" literal:"SCRAM-SHA-256$" doc:"The password's SCRAM verifier as PostgreSQL keeps it (RFC 5803), in place of the password."`
 	Source   Login  `yaml:"source" doc:"The login at the source; default: the same name and password."`
-	Target   Login  `yaml:"target" later:"mirroring" doc:"The login at the target; default: the same name and password."`
+	Target   Login  `yaml:"target" doc:"The login at the target; default: the same name and password."`
 	Shape    Shape  `yaml:"shape" later:"shapes" doc:"The schema shape that the user speaks; more specific than the listener's."`
 }
 

@@ -22,10 +22,10 @@ type Breaker struct {
 type Canary struct {
 	Key           []string     `yaml:"key" default:"[startup:user_id, application_name, user, client_address]" doc:"What places a session: the first of these that is present."`
 	Salt          string       `yaml:"salt" doc:"Mixed into the place, so that two migrations choose differently."`
-	ForceIn       []string     `yaml:"force_in" doc:"Sessions that the target always answers, such as user=qa*."`
+	ForceIn       []string     `yaml:"force_in" doc:"Sessions that the target answers whatever their place, such as user=qa*; a share of 0 is nobody all the same."`
 	ForceOut      []string     `yaml:"force_out" doc:"Sessions that the target never answers."`
-	Writes        CanaryWrites `yaml:"writes" doc:"Only for a migration without tables: refuse makes canary sessions read-only; target keeps them whole on the target, and their writes are not brought back."`
-	Wait          Duration     `yaml:"wait" default:"5ms" doc:"How long a read on the target waits for earlier commits of its tables; then the source answers."`
+	Writes        CanaryWrites `yaml:"writes" reload:"no" doc:"Only for a migration without tables: refuse makes canary sessions read-only; target keeps them whole on the target, and their writes are not brought back."`
+	Wait          Duration     `yaml:"wait" default:"5ms" later:"mirroring" doc:"How long a read on the target waits for earlier commits of its tables; then the source answers."`
 	AbortDeadline Duration     `yaml:"abort_deadline" default:"30s" doc:"When an abort ends pinned sessions."`
 }
 

@@ -50,7 +50,17 @@ func (s *session) answeredBy(side router.Side) {
 	if before := router.Side(s.share.side.Swap(uint32(side))); before != side {
 		s.share.pinned.Store(uint32(router.None))
 		s.server.opt.Observer.moved(s.id, side)
+		s.tellWhere()
 	}
+}
+
+// tellWhere tells where the session stands.
+func (s *session) tellWhere() {
+	sh := s.share
+	s.server.opt.Observer.session(SessionInfo{
+		ID: s.id, User: sh.session.User, Place: sh.place,
+		Side: router.Side(sh.side.Load()), Pin: router.Reason(sh.pinned.Load()),
+	})
 }
 
 // keepAt notes why the session stays at the source.
@@ -62,6 +72,7 @@ func (s *session) keepAt(found router.Reason) {
 	}
 	if sh.pinned.Swap(uint32(found)) != uint32(found) {
 		s.server.opt.Observer.pinned(found)
+		s.tellWhere()
 	}
 }
 

@@ -21,6 +21,11 @@ type Observer struct {
 	Cancel func(outcome CancelOutcome)
 	// SessionEnd tells why a session ended.
 	SessionEnd func(why EndReason)
+	// Session tells where a session stands: when it begins, and whenever that
+	// changes. SessionGone tells that it has ended. Only sessions that have two
+	// sides are told of.
+	Session     func(SessionInfo)
+	SessionGone func(session uint64)
 	// Moved tells that a session is answered by another side from now on.
 	Moved func(session uint64, side router.Side)
 	// FellBack tells that a statement of the canary is answered by the source.
@@ -33,6 +38,15 @@ type Observer struct {
 
 // SampleEvery is how many statements of a session go by per timed one.
 const SampleEvery = 64
+
+// SessionInfo is what is told of a session.
+type SessionInfo struct {
+	ID    uint64
+	User  string
+	Place router.Place
+	Side  router.Side
+	Pin   router.Reason // why it cannot move; None when it can
+}
 
 // LoginOutcome says how a login ended.
 type LoginOutcome string
@@ -96,6 +110,18 @@ func (o *Observer) cancel(outcome CancelOutcome) {
 func (o *Observer) sessionEnd(why EndReason) {
 	if o.SessionEnd != nil {
 		o.SessionEnd(why)
+	}
+}
+
+func (o *Observer) session(info SessionInfo) {
+	if o.Session != nil {
+		o.Session(info)
+	}
+}
+
+func (o *Observer) sessionGone(session uint64) {
+	if o.SessionGone != nil {
+		o.SessionGone(session)
 	}
 }
 

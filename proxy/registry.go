@@ -185,12 +185,17 @@ func (s *session) callFrom(side router.Side) {
 
 // countIn adds the session to a count by side, pin and what is still to move.
 func (s *session) countIn(stats *Stats, policy *router.Snapshot) {
+	side := router.Source
+	if s.share != nil {
+		side = router.Side(s.share.side.Load())
+	}
+	stats.Sessions[side]++
+	if s.slot.generation.Load()&1 == 1 {
+		stats.Busy[side]++
+	}
 	if s.share == nil {
-		stats.Sessions[router.Source]++
 		return
 	}
-	side := router.Side(s.share.side.Load())
-	stats.Sessions[side]++
 	if why := router.Reason(s.share.pinned.Load()); why != router.None && side == router.Source {
 		stats.Pins[why]++
 	}

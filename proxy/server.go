@@ -162,6 +162,9 @@ func (s *Server) newSession(front *pgwire.Front, l *leg, slot *cancelSlot, greet
 // start runs a session on a fresh goroutine.
 func (s *Server) start(n *session) {
 	s.sessions.add(n)
+	if n.share != nil {
+		n.tellWhere()
+	}
 	for _, l := range n.legs {
 		if l == nil {
 			continue
@@ -178,6 +181,9 @@ func (s *Server) ended(n *session, end *ending) {
 	side := n.eng.Side()
 	s.cancels.retire(n.pid, n.slot)
 	s.sessions.remove(n)
+	if n.share != nil {
+		s.opt.Observer.sessionGone(n.id)
+	}
 	s.opt.Observer.sessionEnd(end.why)
 	switch end.why {
 	case EndServerGone, EndServerBad, EndPanic, EndKilled:
@@ -227,6 +233,7 @@ type Stats struct {
 	Active, Idle int // sessions
 	Backends     [router.Sides]int
 	Sessions     [router.Sides]int     // by the side that answers
+	Busy         [router.Sides]int     // of these, those that run a statement
 	Pending      int                   // to move back, and not yet at a point where they can
 	Pins         map[router.Reason]int // sessions of the canary that cannot move
 	BufferBytes  int64                 // in large buffers

@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(talk)
 	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand())
+	root.AddCommand(verbCommands()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone

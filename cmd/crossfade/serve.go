@@ -9,7 +9,10 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +20,8 @@ import (
 	"github.com/crossfade-db/crossfade/internal/admin"
 	"github.com/crossfade-db/crossfade/internal/metrics"
 	"github.com/crossfade-db/crossfade/proxy"
+	"github.com/crossfade-db/crossfade/reconcile/state"
+	"github.com/crossfade-db/crossfade/router/live"
 )
 
 func serveCommand() *cobra.Command {
@@ -47,25 +52,41 @@ type daemon struct {
 	first   *configs.Config // that the process began with
 	current *configs.Config
 	loads   int
+	hash    string // of the configuration in force
 	level   slog.LevelVar
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	admin   *admin.Server
 	proxy   *proxy.Server
+
+	store    *state.Store
+	live     *live.Live
+	control  *control
+	acts     sync.WaitGroup // acts of the breaker that are being written
+	draining atomic.Bool
+	signals  chan os.Signal
+	loading  sync.Mutex // guards current and loads
 }
 
 // serve runs until it is told to stop by a signal or by ctx.
 func serve(ctx context.Context, file string, out, talk io.Writer) error {
-	signals := make(chan os.Signal, 4)
+	signals := make(chan os.Signal, signalsKept)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	config, err := configs.Load(file)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	d := &daemon{file: file, first: config, current: config, metrics: metrics.New(build())}
+	d := &daemon{file: file, first: config, current: config, metrics: metrics.New(build()), signals: signals}
 	d.log = d.logger(talk)
+	defer d.closeState("the process ended")
+	if err := d.openState(ctx); err != nil {
+		return &exit{exitUsage, err}
+	}
 	if err := d.listen(); err != nil {
+		return &exit{exitUsage, err}
+	}
+	if err := d.control.Started(ctx, fileHash(file)); err != nil {
 		return &exit{exitUsage, err}
 	}
 	for _, n := range configs.Unused(config) {
@@ -77,6 +98,9 @@ func serve(ctx context.Context, file string, out, talk io.Writer) error {
 	}
 	return d.run(ctx, signals)
 }
+
+// signalsKept is how many signals may wait.
+const signalsKept = 4
 
 func (d *daemon) logger(talk io.Writer) *slog.Logger {
 	d.level.Set(levelOf(d.first.Log.Level))
@@ -101,29 +125,37 @@ func (d *daemon) listen() error {
 	if err != nil {
 		return err
 	}
-	d.proxy, err = proxy.Listen(proxy.Options{
-		Listeners: listenersOf(d.first), Live: live, Observer: d.metrics.Observer(), Log: d.log,
-	})
+	options := proxy.Options{Listeners: listenersOf(d.first), Live: live, Observer: d.metrics.Observer(), Log: d.log}
+	if d.first.Target != nil {
+		options.Policy, options.TargetChanged = d.live.Pointer(), d.targetChanged
+		options.Observer.Session, options.Observer.SessionGone = d.sessionShown, d.live.DeleteSession
+	}
+	d.proxy, err = proxy.Listen(options)
 	if err != nil {
 		return err
 	}
 	d.metrics.Watch(d.proxy.Stats)
+	d.metrics.Policy(d.live.Snapshot)
 	d.configured()
 	return d.listenAdmin()
 }
 
 func (d *daemon) listenAdmin() error {
 	a := d.first.Admin
+	options := admin.Options{
+		Address: string(a.Address), Metrics: d.metrics.Handler(), Log: d.log,
+		Control: recalling{d.control, func() { d.proxy.Recall(time.Duration(d.first.Canary.AbortDeadline)) }},
+	}
 	var err error
-	if a.TLS.Cert == "" {
-		d.admin, err = admin.Listen(string(a.Address), nil, d.metrics.Handler())
+	if options.Tokens, err = d.tokens(); err != nil {
 		return err
 	}
-	config, err := serverTLS(string(a.TLS.Cert), string(a.TLS.Key))
-	if err != nil {
-		return err
+	if a.TLS.Cert != "" {
+		if options.TLS, err = serverTLS(string(a.TLS.Cert), string(a.TLS.Key)); err != nil {
+			return err
+		}
 	}
-	d.admin, err = admin.Listen(string(a.Address), config, d.metrics.Handler())
+	d.admin, err = admin.Open(options)
 	return err
 }
 
@@ -164,14 +196,23 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 func (d *daemon) obey(s os.Signal, stopping bool, stop context.CancelFunc) {
 	switch {
 	case s == syscall.SIGHUP:
-		d.reload()
+		d.reloadBySignal(s)
 	case stopping:
 		d.log.Warn("second signal: ending all sessions now")
 		d.proxy.Kill()
 	default:
-		d.log.Info("draining", "signal", s.String(), "limit", d.current.Limits.Drain.String())
+		d.log.Info("draining", "signal", s.String(), "limit", d.first.Limits.Drain.String())
+		d.draining.Store(true)
 		d.admin.Ready(false)
 		stop()
+	}
+}
+
+// drainBy begins what SIGTERM begins.
+func (d *daemon) drainBy() {
+	select {
+	case d.signals <- syscall.SIGTERM:
+	default: // so many wait that one of them ends it
 	}
 }
 

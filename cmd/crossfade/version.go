@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crossfade-db/crossfade/internal/admin"
 	"github.com/crossfade-db/crossfade/internal/metrics"
 )
 
@@ -14,6 +15,12 @@ import (
 var version = "0.1.0-dev"
 
 // build is what this binary is.
+// buildVersion is the same for the admin door.
+func buildVersion() admin.Version {
+	b := build()
+	return admin.Version{Version: b.Version, Revision: b.Revision, Go: b.Go}
+}
+
 func build() metrics.Build {
 	b := metrics.Build{Version: version, Revision: "unknown", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()

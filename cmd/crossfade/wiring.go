@@ -34,7 +34,7 @@ func liveOf(c, fixed *configs.Config) (*proxy.Live, error) {
 		Limits: proxy.Limits{
 			Clients: fixed.Limits.Clients, LoginTimeout: time.Duration(c.Limits.LoginTimeout),
 			LoginPerAddress: c.Limits.LoginPerAddress, LoginTotal: c.Limits.LoginTotal,
-			Memory: int64(fixed.Limits.Memory), Drain: time.Duration(c.Limits.Drain),
+			Memory: int64(fixed.Limits.Memory), Drain: time.Duration(c.Limits.Drain), RetryKeep: int(c.Limits.RetryKeep),
 		},
 	}
 	for _, l := range fixed.Listeners {
@@ -49,6 +49,13 @@ func liveOf(c, fixed *configs.Config) (*proxy.Live, error) {
 		return nil, fmt.Errorf("source: %w", err)
 	}
 	live.Sides[router.Source] = source
+	if fixed.Target != nil {
+		if live.Sides[router.Target], err = sideOf(*fixed.Target); err != nil {
+			return nil, fmt.Errorf("target: %w", err)
+		}
+		live.Service[router.Target] = loginFrom(fixed.Target.Service)
+		live.OwnParams = ownParamsOf(c)
+	}
 	for _, u := range c.Users {
 		user, err := userOf(u)
 		if err != nil {
@@ -98,9 +105,14 @@ func reach(a configs.Address) (network, address string) {
 	return "unix", filepath.Join(string(a), socketName)
 }
 
+func loginFrom(l configs.Login) proxy.Login {
+	return proxy.Login{User: l.User, Password: l.Password.Reveal()}
+}
+
 func userOf(u configs.User) (*proxy.User, error) {
 	user := &proxy.User{Name: u.Name}
-	user.Logins[router.Source] = proxy.Login{User: u.Source.User, Password: u.Source.Password.Reveal()}
+	user.Logins[router.Source] = loginFrom(u.Source)
+	user.Logins[router.Target] = loginFrom(u.Target)
 	switch u.Auth {
 	case configs.AuthSCRAM:
 		user.Auth = proxy.Scram

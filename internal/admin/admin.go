@@ -1,6 +1,13 @@
 // Package admin is the door for operators and their tools: HTTP on an address
-// of its own. This version has what monitoring needs; the verbs come later,
-// under /api/v1.
+// of its own, and the client that the program's commands use.
+//
+//	/metrics /healthz /readyz   open: monitoring
+//	/api/v1/...                 a token each: the verbs (Verbs), openapi.json
+//
+// Every request that is not monitoring goes through one wrapper, in this order:
+// the host must be ours, no other site may ask, the token must be known, the
+// role must be enough. Only then is anything read of it. Answers are JSON, and
+// refusals too (Refusal).
 package admin
 
 import (
@@ -8,6 +15,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -23,6 +31,17 @@ const (
 	closeTime   = 2 * time.Second
 )
 
+// Options are what a door needs. Without Control there are no verbs; without
+// Tokens nobody may use them.
+type Options struct {
+	Address string      // host:port
+	TLS     *tls.Config // nil: none
+	Metrics http.Handler
+	Control Control
+	Tokens  []Token
+	Log     *slog.Logger // nil: silence
+}
+
 // Server answers operators. It is not ready until told so.
 type Server struct {
 	http     *http.Server
@@ -30,24 +49,36 @@ type Server struct {
 	ready    atomic.Bool
 }
 
-// Listen binds the address; config nil is without TLS.
-func Listen(address string, config *tls.Config, metrics http.Handler) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
+// Open binds the address.
+func Open(opt Options) (*Server, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	listener, err := net.Listen("tcp", opt.Address)
 	if err != nil {
 		return nil, fmt.Errorf("admin listener: %w", err)
 	}
 	s := &Server{listener: listener}
-	if config != nil {
-		s.listener = tls.NewListener(listener, config)
+	if opt.TLS != nil {
+		s.listener = tls.NewListener(listener, opt.TLS)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.readyz)
 	s.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime, MaxHeaderBytes: headerBytes,
+		Handler: newDoor(opt, s.monitoring(opt.Metrics)), ReadHeaderTimeout: headerTime, ReadTimeout: requestTime,
+		WriteTimeout: requestTime, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// monitoring is what needs no token.
+func (s *Server) monitoring(metrics http.Handler) map[string]http.Handler {
+	open := map[string]http.Handler{
+		"/healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") }),
+		"/readyz":  http.HandlerFunc(s.readyz),
+	}
+	if metrics != nil {
+		open["/metrics"] = metrics
+	}
+	return open
 }
 
 // Addr is the address bound.

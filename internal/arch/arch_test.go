@@ -20,7 +20,8 @@ const module = "github.com/crossfade-db/crossfade"
 // is not listed fails; a new edge is a change of the design.
 var edges = map[string][]string{
 	"cmd/crossfade": {
-		"configs", "internal/admin", "internal/demo", "internal/metrics", "proxy", "router", "wire", "wire/pgwire",
+		"configs", "internal/admin", "internal/demo", "internal/metrics", "proxy", "proxy/catalog", "reconcile/state", "router", "router/live",
+		"wire", "wire/pgwire",
 	},
 	"configs":                  {},
 	"internal/admin":           {},
@@ -31,13 +32,16 @@ var edges = map[string][]string{
 	"internal/demo":            {"internal/dbserver"},
 	"internal/metrics":         {"proxy", "proxy/engine", "router"},
 	"internal/mutants":         {},
-	"proxy":                    {"proxy/engine", "router", "wire", "wire/pgwire"},
+	"proxy":                    {"proxy/catalog", "proxy/engine", "rewrite/pgsql", "router", "wire", "wire/pgwire"},
+	"proxy/catalog":            {"router", "wire"},
 	"proxy/engine":             {"rewrite/pgsql", "router", "wire"},
 	"reconcile":                {},
+	"reconcile/state":          {},
 	"rewrite":                  {},
 	"rewrite/pgsql":            {},
 	"rewrite/pgsql/gen":        {},
 	"router":                   {},
+	"router/live":              {"router"},
 	"shadow":                   {},
 	"wire":                     {},
 	"wire/pgwire":              {"wire"},

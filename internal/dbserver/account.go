@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -87,32 +88,46 @@ func (a account) admit(path string) error {
 	if !a.foreign {
 		return nil
 	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		if err := a.admitTo(dir); err != nil {
-			return err
+	for _, dir := range parents(path) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("look at directory: %w", err)
 		}
-		if dir == filepath.Dir(dir) {
-			return nil
+		if a.canEnter(info) {
+			continue
 		}
-	}
-}
-
-func (a account) admitTo(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("look at directory: %w", err)
-	}
-	if a.canEnter(info) {
-		return nil
-	}
-	if !strings.HasPrefix(dir, filepath.Clean(os.TempDir())+"/") {
-		return fmt.Errorf("directory %s is closed to user %s, as whom PostgreSQL runs in place of root: "+
-			"choose a directory that others may enter", dir, a.name)
-	}
-	if err := os.Chmod(dir, info.Mode().Perm()|0o001); err != nil {
-		return fmt.Errorf("open directory for user %s: %w", a.name, err)
+		if !temporary(dir) {
+			return fmt.Errorf("directory %s is closed to user %s, as whom PostgreSQL runs in place of root: "+
+				"choose a directory that others may enter", dir, a.name)
+		}
+		if err := os.Chmod(dir, info.Mode().Perm()|0o001); err != nil {
+			return fmt.Errorf("open directory for user %s: %w", a.name, err)
+		}
 	}
 	return nil
+}
+
+// reaches tells whether admit would succeed, and changes nothing.
+func (a account) reaches(path string) bool {
+	return !a.foreign || !slices.ContainsFunc(parents(path), func(dir string) bool {
+		info, err := os.Stat(dir)
+		return err != nil || !a.canEnter(info) && !temporary(dir)
+	})
+}
+
+// parents lists the directories above path, the nearest first.
+func parents(path string) []string {
+	var dirs []string
+	for path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		dirs = append(dirs, path)
+	}
+	return dirs
+}
+
+// temporary tells whether dir lies inside the temporary directory.
+func temporary(dir string) bool {
+	return strings.HasPrefix(dir, filepath.Clean(os.TempDir())+"/")
 }
 
 func (a account) canEnter(info fs.FileInfo) bool {

@@ -16,6 +16,9 @@
 //	...
 //	connect(server.SuperDSN("shop"))
 //
+// A move has two servers: StartPair starts an old and a new version that are
+// prepared alike, from the installations that "make setup" puts in the cache.
+//
 // initdb runs once per installation; its result is kept as a template in
 // ${XDG_CACHE_HOME:-$HOME/.cache}/crossfade/templates and copied for every
 // server. The cache may be deleted at any time. One server has this layout:

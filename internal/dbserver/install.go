@@ -21,8 +21,14 @@ const BinVariable = "CROSSFADE_PG_BIN"
 // probeLimit bounds one "postgres --version".
 const probeLimit = 10 * time.Second
 
-var errNotInstalled = errors.New("no PostgreSQL server programs found: run \"make setup\", or set " +
-	BinVariable + " to the directory of initdb and postgres")
+// remedy is the end of each error about programs that are missing.
+const remedy = "run \"make setup\", or set " + BinVariable + " to the directory of initdb and postgres"
+
+var errNotInstalled = errors.New("no PostgreSQL server programs found: " + remedy)
+
+// systemCache is where setup.sh puts what root has to run: a root's own cache
+// is mostly closed to the user as whom a server then runs.
+const systemCache = "/var/cache/crossfade"
 
 // Version is the version of a PostgreSQL installation. Minor is 0 for a
 // development or beta version, which Text tells.
@@ -37,10 +43,14 @@ type Install struct {
 	Version Version
 }
 
+func (i Install) postgres() string { return filepath.Join(i.Bin, "postgres") }
+
 // Find lists the PostgreSQL installations of this machine, each once: the one
 // that CROSSFADE_PG_BIN names first, then those on PATH, of Debian's packages
-// (/usr/lib/postgresql/*/bin) and in the cache
-// (${XDG_CACHE_HOME:-$HOME/.cache}/crossfade/postgres/*/bin), newest first.
+// (/usr/lib/postgresql/*/bin) and in the caches
+// (${XDG_CACHE_HOME:-$HOME/.cache}/crossfade and /var/cache/crossfade, there
+// postgres/*/bin), newest first. What the user as whom servers run cannot reach
+// is left out, unless it was chosen.
 //
 // A CROSSFADE_PG_BIN without working programs is an error, and so is an empty
 // list: that error names the command to run.
@@ -53,10 +63,14 @@ func Find() ([]Install, error) {
 		}
 		found = append(found, chosen)
 	}
+	owner, err := serverAccount()
+	if err != nil {
+		return nil, err
+	}
 	chosen := len(found)
 	for _, bin := range candidates() {
 		install, err := inspect(bin)
-		if err == nil && !slices.Contains(found, install) {
+		if err == nil && !slices.Contains(found, install) && owner.reaches(install.postgres()) {
 			found = append(found, install)
 		}
 	}
@@ -67,6 +81,21 @@ func Find() ([]Install, error) {
 	return found, nil
 }
 
+// FindMajor is the first of Find with that major version. Its error names the
+// command to run.
+func FindMajor(major int) (Install, error) {
+	found, err := Find()
+	if err != nil {
+		return Install{}, err
+	}
+	for _, install := range found {
+		if install.Version.Major == major {
+			return install, nil
+		}
+	}
+	return Install{}, fmt.Errorf("no server programs of PostgreSQL %d found: %s of that version", major, remedy)
+}
+
 // candidates lists directories that may hold an installation.
 func candidates() []string {
 	var bins []string
@@ -75,7 +104,7 @@ func candidates() []string {
 			bins = append(bins, filepath.Dir(path))
 		}
 	}
-	patterns := []string{"/usr/lib/postgresql/*/bin"}
+	patterns := []string{"/usr/lib/postgresql/*/bin", systemCache + "/postgres/*/bin"}
 	if cache, err := cacheDir(); err == nil {
 		patterns = append(patterns, filepath.Join(cache, "postgres", "*", "bin"))
 	}

@@ -60,10 +60,19 @@ func (o Options) write(h home) error {
 	if err := h.write(h.config(), o.config(h)); err != nil {
 		return err
 	}
-	lines := o.HBA
-	if lines == nil {
-		lines = defaultHBA
+	return h.writeHBA(o.hba())
+}
+
+// hba is who may connect.
+func (o Options) hba() []string {
+	if o.HBA == nil {
+		return defaultHBA
 	}
+	return o.HBA
+}
+
+// writeHBA stores who may connect, after the superuser, who always may.
+func (h home) writeHBA(lines []string) error {
 	lines = append([]string{"local all " + Superuser + " scram-sha-256"}, lines...)
 	return h.write(h.hba(), []byte(strings.Join(lines, "\n")+"\n"))
 }

@@ -38,6 +38,7 @@ type Postgres struct {
 	port     int
 	password string
 	tls      bool
+	hba      []string // who may connect, while logins are not refused
 
 	mu      sync.Mutex
 	process *process
@@ -75,7 +76,7 @@ func create(ctx context.Context, options Options) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := owner.admit(options.Install.Bin + "/postgres"); err != nil {
+	if err := owner.admit(options.Install.postgres()); err != nil {
 		return nil, fmt.Errorf("use the installation %s: %w", options.Install.Bin, err)
 	}
 	source, err := template(ctx, options.Install, owner)
@@ -86,7 +87,7 @@ func create(ctx context.Context, options Options) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{install: options.Install, home: h, password: rand.Text(), tls: options.TLS}
+	p := &Postgres{install: options.Install, home: h, password: rand.Text(), tls: options.TLS, hba: options.hba()}
 	if err := p.fill(ctx, source, options); err != nil {
 		return nil, errors.Join(err, h.remove())
 	}

@@ -91,29 +91,6 @@ func TestADurableServerSyncs(t *testing.T) {
 	expect(t, start(t, Options{Durable: true}), "SHOW fsync", "on")
 }
 
-func TestKillThenRestartKeepsCommittedData(t *testing.T) {
-	server := start(t, Options{})
-	address, first := server.Addr(), server.PID()
-	execute(t, server, "postgres", "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Exec(t.Context(), "postgres", "SELECT 1"); err == nil {
-		t.Fatal("a killed server answers")
-	}
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, server, "SELECT n FROM kept", "7")
-	if server.Addr() != address || server.PID() == first {
-		t.Errorf("address %s and process %d, want %s and another than %d", server.Addr(), server.PID(), address, first)
-	}
-	log, err := server.Log()
-	if err != nil || !strings.Contains(log, "database system was not properly shut down") {
-		t.Errorf("the log knows of no crash (%v):\n%s", err, log)
-	}
-}
-
 func TestRestartOfARunningServerIsAnOrderlyOne(t *testing.T) {
 	server := start(t, Options{})
 	execute(t, server, "postgres", "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
@@ -164,22 +141,6 @@ func TestStopLeavesNoProcessAndNoDirectory(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestAPausedServerAnswersNobodyUntilItContinues(t *testing.T) {
-	server := start(t, Options{})
-	if err := server.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if err := server.Exec(ctx, "postgres", "SELECT 1"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a paused server gives %v, want a deadline exceeded", err)
-	}
-	if err := server.Continue(); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, server, "SELECT 1", "1")
 }
 
 func TestABackendAtWorkIsPausedAndKilledToo(t *testing.T) {

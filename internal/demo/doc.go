@@ -1,14 +1,18 @@
-// Package demo shows Crossfade at work: a small shop on a real PostgreSQL,
-// the proxy in front of it, and a load through the proxy whose figures are
-// printed beside the server's own. It is the command "crossfade demo".
+// Package demo shows Crossfade at work: a small shop on an old and a new
+// PostgreSQL, the proxy in front of them, and a load whose reading sessions are
+// moved to the new one and back while they run. It is the command
+// "crossfade demo".
 //
-//	shoppers (pgx) ── proxy ── source, a private PostgreSQL
-//	                               │
-//	                  checks ──────┘  asked directly, not through the proxy
+//	tills (write) ──────┐          ┌── source, a private PostgreSQL of the old version
+//	browsers (read) ── proxy ──────┤
+//	                    │          └── target, one of the new version
+//	operator ───────────┘ the program's own commands
 //
-// It leaves no trace: the server and every file are gone when Run returns.
+// What it claims is told by the servers: each answer to a browser names the
+// server that gave it. It leaves no trace: servers and files are gone when Run
+// returns.
 //
-//	err := demo.Run(ctx, demo.Options{Serve: serve, Out: os.Stdout, Talk: os.Stderr})
+//	err := demo.Run(ctx, demo.Options{Serve: serve, Command: run, Out: os.Stdout, Talk: os.Stderr})
 //	if errors.Is(err, demo.ErrFailed) {
 //		os.Exit(1)
 //	}
@@ -21,26 +25,30 @@ import (
 	"time"
 )
 
-// ErrFailed is a check that did not hold. The report says which.
+// ErrFailed is something promised that was not seen. The report says what.
 var ErrFailed = errors.New("the demo's checks do not all hold")
 
-// Options say what to show. Serve is required.
+// Options say what to show. Serve and Command are required.
 type Options struct {
 	// Serve runs the proxy with a configuration file until ctx ends. It writes
 	// "ready shop=host:port admin=host:port" to out once it accepts clients.
-	Serve  func(ctx context.Context, file string, out, talk io.Writer) error
-	Out    io.Writer     // what people read; nil: nowhere
-	Talk   io.Writer     // warnings of the proxy; nil: nowhere
-	Length time.Duration // of the measured load; 0: 8 s
-	Exit   bool          // end after the report, without leaving all running
+	Serve func(ctx context.Context, file string, out, talk io.Writer) error
+	// Command runs one command of the program, as it is typed, and returns its
+	// exit code.
+	Command func(ctx context.Context, args []string, out, talk io.Writer) int
+	Out     io.Writer     // what people read; nil: nowhere
+	Talk    io.Writer     // warnings of the proxy; nil: nowhere
+	Length  time.Duration // of each share; 0: 2 s
+	Exit    bool          // end after the report, without leaving all running
 }
 
-const defaultLength = 8 * time.Second
+const defaultLength = 2 * time.Second
 
-// Run starts a server and the proxy, runs the load, and prints what happened.
-// Then it leaves both running with a light load until ctx ends, which is no
-// error; ending before the report is one. A check that does not hold is
-// ErrFailed. Run ends everything that it started.
+// Run starts both servers and the proxy, takes the share up and down under load,
+// kills the target in between, and prints what happened. Then it leaves all
+// running with a light load until ctx ends, which is no error; ending before the
+// report is one. A check that does not hold is ErrFailed. Run ends everything
+// that it started.
 func Run(ctx context.Context, opt Options) (err error) {
 	if opt.Out == nil {
 		opt.Out = io.Discard

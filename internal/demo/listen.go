@@ -31,8 +31,8 @@ func listen(ctx context.Context, conn *pgx.Conn) (heard int, err error) {
 
 // closeShop tells the listening session that no order follows. When it cannot
 // be told, it is stopped.
-func closeShop(ctx context.Context, stop context.CancelFunc, dsn string) {
-	conn, err := pgx.Connect(ctx, dsn)
+func closeShop(ctx context.Context, at place, stop func()) {
+	conn, err := at.connect(ctx, tillName)
 	if err != nil {
 		stop()
 		return

@@ -3,158 +3,112 @@ package demo
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 const (
-	shoppers  = 16
-	grace     = 30 * time.Second      // for what has begun when the load's time is over
+	grace     = 30 * time.Second      // for what has begun when the load is to end
 	lookAgain = 20 * time.Millisecond // between two looks at something awaited
 )
 
-var errLate = fmt.Errorf("the load has not ended %v after its time", grace)
+// How long a session rests between two pieces of work, on average. It leaves
+// the machine time, so that a latency is that of the work and not of a queue.
+const (
+	tillRest    = 20 * time.Millisecond
+	browserRest = 60 * time.Millisecond
+)
+
+var errLate = fmt.Errorf("the load has not ended %v after it was to", grace)
 
 // loaded is what came of a load.
 type loaded struct {
 	took    time.Duration
-	tally   tally
+	tally   tally // of the tills
 	heard   int   // orders told to the listening session
 	deaf    error // why it stopped listening too early
 	trouble trouble
+	gone    int // sessions that have lost their connection
+	size    int // sessions
 }
 
-// runLoad has 16 shoppers work for a time, one session listen and one make
-// trouble on purpose. midway is called once in the middle of it. The errors of
-// work are counted in the result; the error is of the load itself.
-func runLoad(ctx context.Context, dsn string, length time.Duration, midway func(context.Context) error) (*loaded, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, length+grace, errLate)
-	defer cancel()
-	crowd, err := gather(ctx, dsn)
-	defer crowd.leave()
+// load is the sessions at work: tills that write, browsers that read, one
+// session that listens and one that makes trouble on purpose.
+type load struct {
+	crowd
+	place
+	began               time.Time
+	stop                chan struct{} // closed when all are to end
+	cancel              context.CancelCauseFunc
+	shopping, listening sync.WaitGroup
+	result              loaded
+}
+
+// openLoad connects all sessions and lets them work, in the span first.
+func openLoad(ctx context.Context, at place, first *span) (*load, error) {
+	c, err := gather(ctx, at)
 	if err != nil {
+		c.leave()
 		return nil, err
 	}
-	out := &loaded{}
-	var listening, shopping sync.WaitGroup
-	listening.Go(func() { out.heard, out.deaf = listen(ctx, crowd.listener) })
-	shopping.Go(func() { out.trouble = makeTrouble(ctx, crowd.trouble) })
-	begin := time.Now()
-	for _, s := range crowd.shoppers {
-		shopping.Go(func() { s.shop(ctx, begin.Add(length)) })
-	}
-	err = pause(ctx, length/2)
-	if err == nil {
-		err = midway(ctx)
-	}
-	if err != nil {
-		cancel()
-	}
-	shopping.Wait()
-	out.took = time.Since(begin)
-	closeShop(ctx, cancel, dsn)
-	listening.Wait()
-	for _, s := range crowd.shoppers {
-		out.tally.merge(&s.tally)
-	}
-	if err == nil {
-		err = context.Cause(ctx)
-	}
-	return out, err
-}
-
-// crowd is every session of a load.
-type crowd struct {
-	shoppers          []*shopper
-	listener, trouble *pgx.Conn
-}
-
-// gather connects all sessions, and those that are connected when it fails are
-// for leave as well.
-func gather(ctx context.Context, dsn string) (c crowd, err error) {
-	for n := range uint64(shoppers) {
-		s, err := arrive(ctx, dsn, n)
-		if err != nil {
-			return c, err
-		}
-		c.shoppers = append(c.shoppers, s)
-	}
-	if c.trouble, err = pgx.Connect(ctx, dsn); err != nil {
-		return c, fmt.Errorf("connect to the proxy: %w", err)
-	}
-	if c.listener, err = pgx.Connect(ctx, dsn); err != nil {
-		return c, fmt.Errorf("connect to the proxy: %w", err)
-	}
-	if _, err := c.listener.Exec(ctx, "LISTEN "+channel); err != nil {
-		return c, fmt.Errorf("listen for orders: %w", err)
-	}
-	return c, nil
-}
-
-// leave disconnects all, politely where the server still listens.
-func (c crowd) leave() {
+	l := &load{crowd: c, place: at, began: time.Now(), stop: make(chan struct{})}
+	l.enter(first)
+	ctx, l.cancel = context.WithCancelCause(ctx)
+	l.listening.Go(func() { l.result.heard, l.result.deaf = listen(ctx, c.listener) })
+	l.shopping.Go(func() { l.result.trouble = makeTrouble(ctx, c.trouble) })
 	for _, s := range c.shoppers {
-		disconnect(s.conn)
+		l.shopping.Go(func() { l.keepOn(ctx, tillRest, s.dice, s.conn.IsClosed, s.turn) })
 	}
-	for _, conn := range []*pgx.Conn{c.listener, c.trouble} {
-		if conn != nil {
-			disconnect(conn)
+	for _, b := range c.browsers {
+		l.shopping.Go(func() { l.keepOn(ctx, browserRest, b.dice, b.conn.IsClosed, b.turn) })
+	}
+	return l, nil
+}
+
+// enter puts all sessions into a span. When it returns, nothing of the one
+// before is under way any more.
+func (l *load) enter(s *span) {
+	for _, each := range l.shoppers {
+		each.enter(s)
+	}
+	for _, each := range l.browsers {
+		each.enter(s)
+	}
+}
+
+// keepOn works until the load is to end. A session that is lost stays away; its
+// last work is counted as an error.
+func (l *load) keepOn(ctx context.Context, rest time.Duration, dice *rand.Rand, lost func() bool, turn func(context.Context)) {
+	for !lost() {
+		timer := time.NewTimer(time.Duration(dice.Int64N(2 * int64(rest))))
+		select {
+		case <-timer.C:
+			turn(ctx)
+		case <-l.stop:
+			timer.Stop()
+			return
 		}
 	}
 }
 
-// goodbye bounds how long a session takes to end.
-const goodbye = time.Second
-
-func disconnect(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
-	defer cancel()
-	_ = conn.Close(ctx) // the connection is gone either way
-}
-
-// shop works until the end. A session that is lost stays away; its last work
-// is counted as an error.
-func (s *shopper) shop(ctx context.Context, end time.Time) {
-	for time.Now().Before(end) && !s.conn.IsClosed() {
-		s.turn(ctx)
+// end lets all sessions finish what they have begun, and disconnects them. The
+// error is of the load itself; errors of the work are in the result.
+func (l *load) end(ctx context.Context) (*loaded, error) {
+	late := time.AfterFunc(grace, func() { l.cancel(errLate) })
+	defer late.Stop()
+	close(l.stop)
+	l.shopping.Wait()
+	l.result.took = time.Since(l.began)
+	closeShop(ctx, l.place, func() { l.cancel(errLate) })
+	l.listening.Wait()
+	l.result.gone, l.result.size = l.gone(), l.size()
+	l.leave()
+	l.cancel(nil)
+	for _, s := range l.shoppers {
+		l.result.tally.merge(&s.tally)
 	}
-}
-
-// The light load of visitors.
-const (
-	strollers = 2
-	leisure   = 200 * time.Millisecond // between two pieces of work
-	absence   = time.Second            // before a lost session comes back
-)
-
-// stroll keeps a light load going until ctx ends. What fails is tried again:
-// visitors may do to the shop what they like.
-func stroll(ctx context.Context, dsn string) {
-	var group sync.WaitGroup
-	for n := range uint64(strollers) {
-		group.Go(func() {
-			for ctx.Err() == nil {
-				visit(ctx, dsn, shoppers+n)
-				_ = pause(ctx, absence) // an end is seen above
-			}
-		})
-	}
-	group.Wait()
-}
-
-// visit is one session of the light load, until it is lost or ctx ends.
-func visit(ctx context.Context, dsn string, n uint64) {
-	s, err := arrive(ctx, dsn, n)
-	if err != nil {
-		return
-	}
-	defer disconnect(s.conn)
-	for !s.conn.IsClosed() && pause(ctx, leisure) == nil {
-		s.turn(ctx)
-		s.tally = tally{}
-	}
+	return &l.result, context.Cause(ctx)
 }
 
 // pause waits; its error is the reason why ctx ended before.

@@ -36,29 +36,34 @@ var works = [kinds]struct {
 	exportStock: {"export", 1, (*shopper).exportStock},
 }
 
-// shopper is one session with its own dice, and what it has done so far.
+// tillName is the application_name of the sessions that write, by which the
+// configuration keeps them at the source.
+const tillName = "shop-till"
+
+// shopper is one session at a till with its own dice, and what it has done so
+// far.
 type shopper struct {
+	desk
 	conn   *pgx.Conn
 	dice   *rand.Rand
 	unpaid int64 // its last order, 0 when that is paid
 	tally  tally
 }
 
-// arrive connects the n-th shopper. The same n throws the same dice.
-func arrive(ctx context.Context, dsn string, n uint64) (*shopper, error) {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the proxy: %w", err)
-	}
-	return &shopper{conn: conn, dice: rand.New(rand.NewPCG(n, products))}, nil
-}
-
 // turn does one piece of work and counts it.
 func (s *shopper) turn(ctx context.Context) {
 	k := s.choose()
-	begin := time.Now()
-	err := works[k].do(s, ctx)
-	s.tally.add(k, time.Since(begin), err)
+	s.during(func(at *span) {
+		begin := time.Now()
+		err := works[k].do(s, ctx)
+		s.tally.add(k, time.Since(begin), err)
+		switch {
+		case err != nil:
+			at.fail(fmt.Errorf("%s, %s: %w", tillName, works[k].name, err))
+		case k == placeOrder:
+			at.ordered()
+		}
+	})
 }
 
 func (s *shopper) choose() kind {

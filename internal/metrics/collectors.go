@@ -33,6 +33,8 @@ type sessions struct{ stats func() proxy.Stats }
 
 var (
 	sessionsDesc = prometheus.NewDesc(namespace+"_sessions", "Sessions of clients.", []string{"side", "state"}, nil)
+	pendingDesc  = prometheus.NewDesc(namespace+"_sessions_pending", "Sessions that have still to leave the target.", nil, nil)
+	pinnedDesc   = prometheus.NewDesc(namespace+"_sessions_pinned", "Sessions of the canary that cannot move, by why.", []string{"reason"}, nil)
 	backendsDesc = prometheus.NewDesc(namespace+"_backends", "Connections to the sides.", []string{"side"}, nil)
 	buffersDesc  = prometheus.NewDesc(namespace+"_buffer_bytes", "Bytes in large buffers, of limits.memory.", nil, nil)
 )
@@ -40,6 +42,8 @@ var (
 // Describe implements prometheus.Collector.
 func (sessions) Describe(ch chan<- *prometheus.Desc) {
 	ch <- sessionsDesc
+	ch <- pendingDesc
+	ch <- pinnedDesc
 	ch <- backendsDesc
 	ch <- buffersDesc
 }
@@ -50,8 +54,14 @@ func (s sessions) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(sessionsDesc, float64(stats.Active), router.Source.String(), "active")
-	gauge(sessionsDesc, float64(stats.Idle), router.Source.String(), "idle")
+	for side, n := range stats.Sessions {
+		gauge(sessionsDesc, float64(stats.Busy[side]), router.Side(side).String(), "active")
+		gauge(sessionsDesc, float64(n-stats.Busy[side]), router.Side(side).String(), "idle")
+	}
+	gauge(pendingDesc, float64(stats.Pending))
+	for why, n := range stats.Pins {
+		gauge(pinnedDesc, float64(n), why.String())
+	}
 	for side, n := range stats.Backends {
 		gauge(backendsDesc, float64(n), router.Side(side).String())
 	}

@@ -35,6 +35,10 @@ type Metrics struct {
 	cancels    *prometheus.CounterVec
 	ends       *prometheus.CounterVec
 	dials      *prometheus.CounterVec
+	fallbacks  [router.Reasons]prometheus.Counter
+	pins       [router.Reasons]prometheus.Counter
+	moves      [router.Sides]prometheus.Counter
+	acts       *prometheus.CounterVec
 	config     *prometheus.GaugeVec
 	reloaded   prometheus.Gauge
 }
@@ -62,13 +66,15 @@ func New(build Build) *Metrics {
 	m.cancels = counter("cancels_total", "Cancel requests by what became of them.", "outcome")
 	m.ends = counter("session_ends_total", "Sessions by why they ended.", "reason")
 	m.dials = counter("backend_logins_total", "Logins at a side.", "side", "outcome")
+	m.acts = counter("acts_total", "Acts in the chain, by what was done and how it ended.", "act", "result")
+	m.countReasons()
 	m.config = gauge("config_info", "The configuration in force: always 1.", "hash", "generation")
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "config_reload_success", Help: "1 if the last load of the configuration worked, else 0.",
 	})
 	info := gauge("build_info", "What this binary is: always 1.", "version", "revision", "go")
 	info.WithLabelValues(build.Version, build.Revision, build.Go).Set(1)
-	m.registry.MustRegister(m.seconds, m.overhead, m.logins, m.cancels, m.ends, m.dials, m.config, m.reloaded, info,
+	m.registry.MustRegister(m.seconds, m.overhead, m.logins, m.cancels, m.ends, m.dials, m.acts, m.config, m.reloaded, info,
 		statements{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -94,7 +100,7 @@ func (m *Metrics) Observer() proxy.Observer {
 		seconds[side] = m.seconds.WithLabelValues(side.String(), kindUnparsed)
 	}
 	fast := m.overhead.WithLabelValues("postgres", "fast")
-	return proxy.Observer{
+	o := proxy.Observer{
 		Answered: func(id uint64, side router.Side, c engine.Counts) {
 			s := &m.statements[id%shards].counts[side]
 			s[0].Add(uint64(c.OK))
@@ -117,6 +123,8 @@ func (m *Metrics) Observer() proxy.Observer {
 			m.dials.WithLabelValues(side.String(), outcome).Inc()
 		},
 	}
+	m.observeShare(&o)
+	return o
 }
 
 // Configured tells of a configuration that is in force from now on.

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what Crossfade's demo, tests and benchmark need from the system.
 #
-#   setup.sh postgres      the PostgreSQL server programs (initdb, postgres)
+#   setup.sh postgres      the system's PostgreSQL (initdb, postgres, psql)
+#   setup.sh versions      PostgreSQL 12 and 18, to move from and to, in the cache
 #   setup.sh clients       psql and pgbench
 #   setup.sh bench         clients, pgbouncer, haproxy
 #   setup.sh conformance   clients, Python's psycopg and psycopg2, node, npm
@@ -27,18 +28,18 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 # ---- what is there -----------------------------------------------------------
 
-# The places that internal/dbserver looks at.
+# Debian's psql and pgbench are wrappers that may have nothing to wrap.
+runs() { "$1" --version >/dev/null 2>&1; }
+
+# The system's own, whatever there is in the caches: those have no psql.
 has_postgres() {
+	runs psql || return 1
 	if has initdb && has postgres; then return 0; fi
-	for bin in "${CROSSFADE_PG_BIN:-}" /usr/lib/postgresql/*/bin \
-		"${XDG_CACHE_HOME:-${HOME:-}/.cache}"/crossfade/postgres/*/bin; do
+	for bin in "${CROSSFADE_PG_BIN:-}" /usr/lib/postgresql/*/bin; do
 		if [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ]; then return 0; fi
 	done
 	return 1
 }
-
-# Debian's psql and pgbench are wrappers that may have nothing to wrap.
-runs() { "$1" --version >/dev/null 2>&1; }
 
 imports() { /usr/bin/python3 -c "import $1" >/dev/null 2>&1; }
 
@@ -103,13 +104,19 @@ elsewhere() {
 # ---- temporary files that keep an installation quiet ---------------------------
 
 temporary=""
+drafts="" # directories of this user's
 
 remove_temporary() {
 	for file in $temporary; do as_root rm -f "$file"; done
 	temporary=""
 }
 
-trap remove_temporary EXIT
+leave() {
+	remove_temporary
+	for draft in $drafts; do rm -rf "$draft"; done
+}
+
+trap leave EXIT
 trap 'exit 1' HUP INT TERM
 
 # put FILE MODE LINE...: stores the lines there until the end of the installation.
@@ -163,7 +170,7 @@ disable_service() {
 postgres() {
 	if has_postgres; then return 0; fi
 	if ! has apt-get; then
-		elsewhere "PostgreSQL's server" postgresql postgresql-server postgresql
+		elsewhere "PostgreSQL's server and psql" postgresql "postgresql-server postgresql" postgresql
 	fi
 	without_cluster apt_install "the demo and the tests start private servers" postgresql
 }
@@ -202,6 +209,8 @@ conformance() {
 	apt_install "drivers whose behaviour through the proxy is compared" "$@"
 }
 
+. "$(dirname "$0")/versions.sh"
+
 # ---- what is only looked for ---------------------------------------------------
 
 tools() {
@@ -215,8 +224,8 @@ tools() {
 if [ $# -eq 0 ]; then set -- postgres; fi
 for group in "$@"; do
 	case $group in
-	postgres | clients | bench | conformance) ;;
-	*) fail "unknown group $group; the groups are: postgres clients bench conformance" ;;
+	postgres | versions | clients | bench | conformance) ;;
+	*) fail "unknown group $group; the groups are: postgres versions clients bench conformance" ;;
 	esac
 done
 for group in "$@"; do "$group"; done

@@ -5,13 +5,18 @@
 // allocation, for every input. Classify uses it to tell a relay what a text
 // may do to the session that runs it:
 //
-//	text ──Scanner──▶ tokens ──Classify──▶ Effects{Listens, Opaque, …}
+//	text ──Scanner──▶ tokens ──Classify──▶ Effects{Listens, Opaque, Writes, …}
+//
+// Four more functions answer, with more time, what few texts need: which
+// settings change (SettingNames, AllReset), and which SQL prepared statements
+// come and go (Prepared, Deallocates).
 //
 // A relay has to know because notifications arrive at any moment: a session
 // that never listens is read only when it is owed an answer, one that may
 // listen is read always. So the package errs to one side: what it cannot
 // prove harmless is Opaque, which costs the caller a little memory, never a
-// notification.
+// notification. A relay between two servers has more to know: what a session
+// would have to take along, what only one server can answer, and what writes.
 //
 //	var s pgsql.Scanner
 //	s.Reset([]byte(`SELECT 'it''s' -- done`), 0)

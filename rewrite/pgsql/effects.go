@@ -34,7 +34,8 @@ const (
 	// and SET LOCAL (not of TRANSACTION and CONSTRAINTS), RESET, DISCARD,
 	// set_config, an UPDATE that names pg_settings, LISTEN, UNLISTEN, DECLARE,
 	// CLOSE, PREPARE TRANSACTION, everything from Prepares to Loads, and
-	// everything Opaque.
+	// everything Opaque. The end of a transaction or savepoint, which takes back
+	// what was set in it, shows as Transaction alone.
 	SetsState
 	// Names says that it may change settings by name: SettingNames lists them,
 	// or says that it cannot.

@@ -36,3 +36,39 @@ func ExampleClassify() {
 	// true false
 	// false true
 }
+
+func ExampleEffects() {
+	for _, text := range []string{
+		`SELECT name FROM users WHERE id = $1`,
+		`WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone`,
+		`BEGIN READ /* not only */ WRITE; SET LOCAL app.tenant = '5'`,
+		`SELECT 'users'::regclass, nextval('ids')`,
+	} {
+		fmt.Println(pgsql.Classify([]byte(text), 0))
+	}
+	// Output:
+	// none
+	// writes
+	// transaction|setsstate|names|readwrite|several
+	// catalog|serverbound
+}
+
+func ExampleSettingNames() {
+	text := []byte(`SET TIME ZONE 'UTC'; SELECT set_config('App.tenant', $1, true)`)
+	complete := pgsql.SettingNames(text, 0, func(name string) bool {
+		fmt.Println(name)
+		return true
+	})
+	fmt.Println(complete)
+	// Output:
+	// timezone
+	// app.tenant
+	// true
+}
+
+func ExamplePrepared() {
+	text := []byte(`INSERT INTO t VALUES (1); PREPARE one AS SELECT 1; SELECT 2`)
+	statement, ok := pgsql.Prepared(text, 0, "one")
+	fmt.Printf("%s %v\n", statement, ok)
+	// Output: PREPARE one AS SELECT 1 true
+}

@@ -56,3 +56,19 @@ func TestAMissingPostgreSQLFailsTheTest(t *testing.T) {
 	}()
 	Postgres(recorder, dbserver.Options{})
 }
+
+func TestAPairEndsWithItsTest(t *testing.T) {
+	var pids [2]int
+	t.Run("the test", func(t *testing.T) {
+		pair := Pair(t, dbserver.Options{}, nil)
+		pids = [2]int{pair.Source.PID(), pair.Target.PID()}
+		if got, want := pair.Target.Version(), Major(t, dbserver.TargetMajor).Version; got != want {
+			t.Errorf("the target is %v, want %v", got, want)
+		}
+	})
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
+			t.Errorf("process %d is still there: %v", pid, err)
+		}
+	}
+}
