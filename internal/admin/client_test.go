@@ -93,8 +93,11 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	t.Setenv("HTTP_PROXY", elsewhere.URL)
-	_, err := client(t, server.URL, secrets[Operator]).Do(t.Context(), verb(t, "status"), Call{})
+	c := client(t, server.URL, secrets[Operator])
+	if transport, ok := c.http.Transport.(*http.Transport); !ok || transport.Proxy != nil {
+		t.Error("the client asks by way of a proxy of the environment")
+	}
+	_, err := c.Do(t.Context(), verb(t, "status"), Call{})
 	var unreached *Unreached
 	if !errors.As(err, &unreached) || len(got) != 0 {
 		t.Errorf("error %v; the other server got %q", err, got)

@@ -96,8 +96,11 @@ func TestAQueryHasOnlyWhatTheVerbKnows(t *testing.T) {
 			t.Errorf("%s: %d %s", test.path, got.status, got.body)
 		}
 	}
-	if got := h.send(t, "POST", Root+"/abort?reason=x", secrets[Operator], ""); got.status != http.StatusUnprocessableEntity {
-		t.Errorf("a change with a query: %d", got.status)
+	for _, query := range []string{"?share=6", "?reason=x", "?x"} {
+		got := h.send(t, "PUT", Root+"/canary"+query, secrets[Operator], `{"share": 5, "reason": "a test"}`, "If-Match: *")
+		if got.status != http.StatusUnprocessableEntity || h.count("canary set") != 0 {
+			t.Errorf("a change with the query %s: %d", query, got.status)
+		}
 	}
 }
 
