@@ -78,8 +78,8 @@ func TestUnusedListsWhatTheFileSetsInVain(t *testing.T) {
 		got = append(got, n.Path)
 	}
 	want := []string{
-		"listeners[0].shape", "listeners[0].databases", "source.service", "target", "users[0].target", "users[0].shape",
-		"migration", "mirror", "canary", "shadow", "journal", "state",
+		"listeners[0].shape", "listeners[0].databases", "users[0].shape",
+		"migration", "mirror", "canary.wait", "shadow", "journal",
 		"limits.parse", "limits.inline_rows", "limits.dirty_keys", "evidence",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -30,6 +30,7 @@ var edges = map[string][]string{
 	"internal/dbserver":        {},
 	"internal/dbserver/dbtest": {"internal/dbserver"},
 	"internal/demo":            {"internal/dbserver"},
+	"internal/drivers":         {"internal/dbserver"},
 	"internal/metrics":         {"proxy", "proxy/engine", "router"},
 	"internal/mutants":         {},
 	"proxy":                    {"proxy/catalog", "proxy/engine", "rewrite/pgsql", "router", "wire", "wire/pgwire"},

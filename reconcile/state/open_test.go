@@ -138,6 +138,17 @@ func TestAChainWithoutItsEndIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnActThatTheHeadDoesNotKnowIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	fill(t, s, 1)
+	mustClose(t, s)
+	tamper(t, dir, "UPDATE head SET seq = 0, hash = '"+origin+"'")
+	if err := refused(t, dir, "state.db"); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestAFullDiskRefusesTheActAndNothingElse lets SQLite itself meet the limit:
 // what it does where the file system has no block left.
 func TestAFullDiskRefusesTheActAndNothingElse(t *testing.T) {

@@ -147,14 +147,26 @@ func TestWhatAGiverChangesLaterChangesNothing(t *testing.T) {
 	keys := []router.Key{"user"}
 	l := begin(t, Options{Policy: router.Policy{Keys: keys}})
 	defer l.Close()
-	keys[0] = "application_name"
-	var kept []router.Key
-	l.SetPolicy(func(p router.Policy) router.Policy { p.Share, kept = 1, p.Keys; return p })
-	kept[0] = "client_address"
-	l.SetPolicy(func(p router.Policy) router.Policy { p.Keys[0] = "startup:x"; p.Keys = []router.Key{"user"}; return p })
-	if got := l.Snapshot().Keys[0]; got != "user" {
-		t.Errorf("got %s", got)
+	check := func(what string) {
+		if got := l.Snapshot().Keys[0]; got != "user" {
+			t.Errorf("%s made it %s", what, got)
+		}
 	}
+	keys[0] = "application_name"
+	check("who made it")
+	var given, returned []router.Key
+	old := l.Snapshot()
+	l.SetPolicy(func(p router.Policy) router.Policy {
+		given, returned = p.Keys, []router.Key{"user"}
+		given[0], p.Keys = "client_address", returned
+		return p
+	})
+	if old.Keys[0] != "user" {
+		t.Errorf("a change was given the keys of the snapshot before it: %s", old.Keys[0])
+	}
+	check("what the change was given")
+	returned[0] = "startup:x"
+	check("what the change returned")
 }
 
 func TestASnapshotThatWasReadStays(t *testing.T) {
