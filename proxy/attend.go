@@ -82,8 +82,23 @@ func (s *session) decide(b *engine.Batch) error {
 			s.server.opt.Observer.fellBack(why)
 		}
 		s.ensure(b) // made at the target; without it the server says what is wrong
+		s.findStrays()
 	}
 	return s.forward(b)
+}
+
+// findStrays looks whether a session that is back at the source has still to be
+// attended: it may use statements that were made at the target.
+func (s *session) findStrays() {
+	sh := s.share
+	if sh.in {
+		return // attended anyway
+	}
+	sh.strays = false
+	for _, st := range s.eng.Mobile().Statements {
+		sh.strays = sh.strays || !st.On[router.Source]
+	}
+	s.eng.HoldUnnamed(sh.strays)
 }
 
 // pinnedBy is why the session stays at the source as far as is known without

@@ -42,9 +42,17 @@ func (s *session) remember(v engine.Verdict) {
 	for _, key := range b.Texts {
 		s.share.numbers.verdicts.put(key, v)
 	}
-	if v == engine.Differs {
+	if v == engine.Differs && s.share.numbers.pair.Load().Outdated(firstOf(s.legs[router.Target].unread())) {
 		s.share.numbers.outdated()
 	}
+}
+
+// firstOf is the whole message that in begins with; nil if there is none.
+func firstOf(in []byte) []byte {
+	if h := wire.Parse(in); h.State == wire.Whole {
+		return in[:h.Size]
+	}
+	return nil
 }
 
 // retry answers the request that the target is answering by the source.

@@ -47,6 +47,9 @@ func (s *session) turnTo(side router.Side) {
 // answeredBy tells everybody else which side answers.
 func (s *session) answeredBy(side router.Side) {
 	s.slot.leg.Store(s.legs[side])
+	if side == router.Source {
+		s.share.strays = true // until it is found that there are none
+	}
 	if before := router.Side(s.share.side.Swap(uint32(side))); before != side {
 		s.share.pinned.Store(uint32(router.None))
 		s.server.opt.Observer.moved(s.id, side)

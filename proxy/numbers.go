@@ -20,13 +20,17 @@ type numbers struct {
 	verdicts verdicts
 	stale    atomic.Bool // something was met that the catalogs do not have
 
-	mu     sync.Mutex // held while they are read
-	loaded time.Time
+	mu     sync.Mutex   // held while they are read
+	loaded atomic.Int64 // when, in nanoseconds since 1970
 }
 
 // numbersPause is how long catalogs are believed after they were read, however
 // many things are met that they do not have.
-const numbersPause = 5 * time.Second
+// numbersKept is how long without any: what differs may have been made alike.
+const (
+	numbersPause = 5 * time.Second
+	numbersKept  = 10 * time.Minute
+)
 
 // numbersOf are shared by all sessions of the same two databases.
 type numbersOf struct {
@@ -61,6 +65,11 @@ func (n *numbers) Parse(message []byte) bool { return n.pair.Load().Parse(messag
 // SameType: see RowDescription.
 func (n *numbers) SameType(oid uint32) bool { return n.pair.Load().SameType(oid) }
 
+// fresh says that the catalogs need not be read.
+func (n *numbers) fresh() bool {
+	return n.pair.Load() != nil && !n.stale.Load() && time.Since(time.Unix(0, n.loaded.Load())) < numbersKept
+}
+
 // outdated asks for the catalogs to be read again.
 func (n *numbers) outdated() { n.stale.Store(true) }
 
@@ -68,12 +77,12 @@ func (n *numbers) outdated() { n.stale.Store(true) }
 // where nobody has yet, or they were found to be out of date.
 func (s *session) learnNumbers() error {
 	n := s.share.numbers
-	if n.pair.Load() != nil && !n.stale.Load() {
+	if n.fresh() {
 		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.pair.Load() != nil && (!n.stale.Load() || time.Since(n.loaded) < numbersPause) {
+	if n.fresh() || (n.pair.Load() != nil && time.Since(time.Unix(0, n.loaded.Load())) < numbersPause) {
 		return nil
 	}
 	var both [router.Sides]*catalog.Catalog
@@ -86,7 +95,7 @@ func (s *session) learnNumbers() error {
 	}
 	n.pair.Store(catalog.NewPair(both[router.Source], both[router.Target]))
 	n.verdicts.clear()
-	n.loaded = time.Now()
+	n.loaded.Store(time.Now().UnixNano())
 	n.stale.Store(false)
 	return nil
 }

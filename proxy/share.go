@@ -23,6 +23,7 @@ type sharing struct {
 	place   router.Place
 	seen    atomic.Pointer[router.Snapshot] // the policy that the session acts by
 	in      bool                            // that policy may send it to the target
+	strays  bool                            // it has statements that were made at the target only
 	stays   bool                            // canary.writes: target; it keeps the side that it began on
 
 	startup  wire.Startup         // as the client sent it
@@ -76,7 +77,7 @@ func (s *session) attends() bool {
 	if now := s.server.policy(); now != sh.seen.Load() {
 		s.applyLocked(now)
 	}
-	return sh.in || s.eng.Side() == router.Target || sh.lost != nil
+	return sh.in || sh.strays || s.eng.Side() == router.Target || sh.lost != nil
 }
 
 func (s *session) applyLocked(policy *router.Snapshot) {
@@ -102,7 +103,7 @@ func (s *session) apply(policy *router.Snapshot) {
 	sh.place = policy.Place(sh.session)
 	in, _ := policy.Cohort(sh.place)
 	sh.in = in && policy.Target != router.TargetNone
-	s.eng.HoldUnnamed(sh.in || s.eng.Side() == router.Target)
+	s.eng.HoldUnnamed(sh.in || sh.strays || s.eng.Side() == router.Target)
 	sh.seen.Store(policy)
 }
 

@@ -164,3 +164,21 @@ func TestWritesAtTheTargetAreRefused(t *testing.T) {
 		t.Errorf("%d rows were written at the target", n)
 	}
 }
+
+func TestStatementsMadeAtTheTargetAreThereAfterTheWayBack(t *testing.T) {
+	proxy := newShared(t, nil)
+	conn := proxy.connect(t)
+	proxy.share(100)
+	wantSide(t, conn, router.Target)
+	if _, err := conn.Prepare(t.Context(), "there", "SELECT side FROM whoami WHERE n = $1"); err != nil {
+		t.Fatal(err)
+	}
+	proxy.share(0)
+	do(t, conn, "SET statement_timeout = '20s'", pgx.QueryExecModeSimpleProtocol)
+	do(t, conn, "SELECT 1")
+	for range 2 {
+		if got := one[string](t, conn, "there", 3); got != "source" {
+			t.Errorf("answered by the %s", got)
+		}
+	}
+}

@@ -35,6 +35,6 @@ func (c *comparison) rights(target *visit) []finding {
 		f.Message = "the target's login may write no table anyway"
 		return []finding{f}
 	}
-	f.Message = fmt.Sprintf("the target's login may write %s there: only the proxy's read-only sessions keep it from writing", counted(target.writable, "table"))
+	f.Message = fmt.Sprintf("the target's login may write %s there: only the proxy's read-only sessions keep it from writing", plural(target.writable, "table"))
 	return []finding{f}
 }

@@ -18,19 +18,19 @@ func compareDatabases(source, target *database, clients int) []finding {
 	if n := len(source.functions); n > 0 {
 		found = append(found, finding{
 			Severity: "warning", Check: "functions",
-			Message: fmt.Sprintf("%s may change a session unseen; sessions that call one stay on the source: %s", counted(n, "function"), listed(source.functions)),
+			Message: fmt.Sprintf("%s may change a session unseen; sessions that call one stay on the source: %s", plural(n, "function"), listed(source.functions)),
 		})
 	}
 	if d.Sequences > 0 {
 		found = append(found, finding{
 			Severity: "info", Check: "sequences",
-			Message: fmt.Sprintf("the source has %s; numbers are drawn from the side that does the writes, and not carried over", counted(d.Sequences, "sequence")),
+			Message: fmt.Sprintf("the source has %s; numbers are drawn from the side that does the writes, and not carried over", plural(d.Sequences, "sequence")),
 		})
 	}
 	if target.clients < clients {
 		found = append(found, finding{
 			Severity: "warning", Check: "connections",
-			Message: fmt.Sprintf("the target takes %s, and limits.clients is %d", counted(target.clients, "connection"), clients),
+			Message: fmt.Sprintf("the target takes %s, and limits.clients is %d", plural(target.clients, "connection"), clients),
 			Remedy:  "raise the target's max_connections, or lower limits.clients",
 		})
 	}
@@ -81,13 +81,13 @@ func columnDifferences(differences []catalog.ColumnDifferences) []finding {
 		if n := len(d.Missing); n > 0 {
 			missing = append(missing, columnFinding(d.Table, d.Missing, finding{
 				Severity: "error", Check: "columns", Remedy: "create what is missing at the target",
-				Message: fmt.Sprintf("%s of %s missing on the target: %s", counted(n, "column"), d.Table, listed(d.Missing)),
+				Message: fmt.Sprintf("%s of %s missing on the target: %s", plural(n, "column"), d.Table, listed(d.Missing)),
 			}))
 		}
 		if n := len(d.OtherTypes); n > 0 {
 			other = append(other, columnFinding(d.Table, d.OtherTypes, finding{
 				Severity: "warning", Check: "columns",
-				Message: fmt.Sprintf("%s of %s with another type or length on the target: %s", counted(n, "column"), d.Table, listed(d.OtherTypes)),
+				Message: fmt.Sprintf("%s of %s with another type or length on the target: %s", plural(n, "column"), d.Table, listed(d.OtherTypes)),
 			}))
 		}
 	}
@@ -119,13 +119,13 @@ func typeFindings(d catalog.Differences) []finding {
 	if n := len(d.NoTypes); n > 0 {
 		found = append(found, finding{
 			Severity: "warning", Check: "types", Remedy: "create what is missing at the target",
-			Message: fmt.Sprintf("%s missing on the target; their statements are answered by the source: %s", counted(n, "type"), listed(texts(d.NoTypes))),
+			Message: fmt.Sprintf("%s missing on the target; their statements are answered by the source: %s", plural(n, "type"), listed(texts(d.NoTypes))),
 		})
 	}
 	if n := len(d.OtherNumbers); n > 0 {
 		found = append(found, finding{
 			Severity: "info", Check: "types",
-			Message: fmt.Sprintf("%s with other numbers on the target; their statements are answered by the source: %s", counted(n, "type"), listed(texts(d.OtherNumbers))),
+			Message: fmt.Sprintf("%s with other numbers on the target; their statements are answered by the source: %s", plural(n, "type"), listed(texts(d.OtherNumbers))),
 		})
 	}
 	return found
@@ -139,8 +139,8 @@ func texts(names []catalog.Name) []string {
 	return out
 }
 
-// counted is "1 table" or "2 tables".
-func counted(n int, noun string) string {
+// plural is "1 table" or "2 tables".
+func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

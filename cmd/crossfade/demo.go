@@ -24,14 +24,16 @@ const (
 func demoCommand() *cobra.Command {
 	var leave bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Starts a real database, a load and the proxy, and shows what happens", Args: cobra.NoArgs,
-		Long: `Starts a private PostgreSQL with a small shop and the proxy in front of it, runs
-a load through the proxy, and prints what the clients, the server and the proxy
-have to say, with checks that must hold. Then it leaves all running, with the
-psql line to type, until Ctrl-C.
+		Use: "demo", Short: "Starts real databases, a load and the proxy, and shows what happens", Args: cobra.NoArgs,
+		Long: `Starts an old and a new PostgreSQL with the same small shop on both, and the
+proxy in front of them. Under load it takes the share of the reading sessions
+that the new one answers up to 100 % and back, kills the new one in between,
+aborts, and prints what the clients, the servers and the proxy have to say, with
+checks that must hold. Then it leaves all running, with the lines to type, until
+Ctrl-C.
 
 PostgreSQL's server programs are taken from CROSSFADE_PG_BIN, the PATH, Debian's
-packages or the cache. DEMO_SECONDS is how long the load is measured (8), and
+packages or the cache. DEMO_SECONDS is how long each share is held (2), and
 DEMO_EXIT=1 is --exit.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := demoOptions(leave)
@@ -42,13 +44,13 @@ DEMO_EXIT=1 is --exit.`,
 			return runDemo(cmd.Context(), opt)
 		},
 	}
-	cmd.Flags().BoolVar(&leave, "exit", false, "end after the figures")
+	cmd.Flags().BoolVar(&leave, "exit", false, "end after the checks")
 	return cmd
 }
 
 // demoOptions reads the environment.
 func demoOptions(leave bool) (demo.Options, error) {
-	opt := demo.Options{Serve: serve, Exit: leave}
+	opt := demo.Options{Serve: serve, Command: run, Exit: leave}
 	if text := os.Getenv(demoExit); text != "" {
 		set, err := strconv.ParseBool(text)
 		if err != nil {

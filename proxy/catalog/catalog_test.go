@@ -149,6 +149,20 @@ func TestTypesInACircleAreNotTheSame(t *testing.T) {
 	}
 }
 
+func TestATypeOfAnotherKindIsNotTheSame(t *testing.T) {
+	var both [2]*Catalog
+	for i, kind := range []string{"e", "b"} {
+		row := []string{"20000", "public", "t", kind, "U", "-1", "0", "0", "", "0", ""}
+		var err error
+		if both[i], err = Load(t.Context(), answers([][]string{row}, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !NewPair(both[0], both[0]).SameType(20000) || NewPair(both[0], both[1]).SameType(20000) {
+		t.Error("an enum is the same as an enum, and not as a base type")
+	}
+}
+
 func TestDifferencesAreListedByName(t *testing.T) {
 	for name, installs := range pairs(t) {
 		t.Run(name, func(t *testing.T) {
