@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/wire"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
@@ -38,8 +39,18 @@ func (s *session) attend() error {
 	case s.eng.Side() == router.Target:
 		return s.goOn(b)
 	default:
-		return s.forward(b)
+		return s.atSource(b)
 	}
+}
+
+// atSource sends a batch to the source, with the statements that were made at
+// the target.
+func (s *session) atSource(b *engine.Batch) error {
+	if s.ensure(b) == otherwise {
+		return s.reply(b, changed)
+	}
+	s.findStrays()
+	return s.forward(b)
 }
 
 // retryKeep is how much of a request is kept for a retry, in bytes.
@@ -71,28 +82,30 @@ func (s *session) decide(b *engine.Batch) error {
 			why = found
 		}
 	}
-	if s.eng.Side() == router.Target && !s.ensure(b) {
-		why = router.Unknown
+	if s.eng.Side() == router.Target {
+		s.eng.Examine(s.client.unread(), b) // what a probe has told may count
+		if b.Against == router.None && s.ensure(b) == there {
+			return s.forward(b)
+		}
+		if why = b.Against; why == router.None {
+			why = router.Unknown
+		}
 		if _, err := s.move(router.Source); err != nil {
 			return err
 		}
 	}
-	if s.eng.Side() == router.Source {
-		if sh.in {
-			s.server.opt.Observer.fellBack(why)
-		}
-		s.ensure(b) // made at the target; without it the server says what is wrong
-		s.findStrays()
+	if sh.in {
+		s.server.opt.Observer.fellBack(why)
 	}
-	return s.forward(b)
+	return s.atSource(b)
 }
 
 // findStrays looks whether a session that is back at the source has still to be
 // attended: it may use statements that were made at the target.
 func (s *session) findStrays() {
 	sh := s.share
-	if sh.in {
-		return // attended anyway
+	if sh.in || !sh.strays {
+		return // attended anyway, or there were none
 	}
 	sh.strays = false
 	for _, st := range s.eng.Mobile().Statements {
@@ -120,7 +133,7 @@ func (s *session) goOn(b *engine.Batch) error {
 	if b.Refused {
 		return s.refuse(b)
 	}
-	if b.Against == router.None && s.ensure(b) {
+	if b.Against == router.None && s.ensure(b) == there {
 		return s.forward(b)
 	}
 	left, err := s.leave()
@@ -129,14 +142,16 @@ func (s *session) goOn(b *engine.Batch) error {
 	}
 	if left {
 		s.server.opt.Observer.fellBack(b.Against)
-		s.ensure(b)
-		return s.forward(b)
+		return s.atSource(b)
+	}
+	if b.Effects&pgsql.ReadWrite != 0 {
+		return s.refuse(b)
 	}
 	switch b.Against {
 	case router.Mixed, router.None:
 		return s.forward(b) // the server says what is wrong
 	case router.SetsState, router.Isolation:
-		if b.Control == nil {
+		if len(b.Control) == 0 && b.Effects&pgsql.Opaque == 0 {
 			return s.forward(b) // carried over when the transaction has ended
 		}
 	}

@@ -31,7 +31,8 @@ type breaker struct {
 
 const (
 	// probeEvery is how often a target that may answer sessions is probed, and
-	// probeTime how long it may take; missing two in a row opens the breaker.
+	// probeTime how long it may take, the second time twice that; missing two in
+	// a row opens the breaker.
 	probeEvery = time.Second
 	probeTime  = time.Second
 	// openLeast and openMost bound how long the breaker stays open between probes.
@@ -143,7 +144,7 @@ func (b *breaker) run(ctx context.Context) {
 
 // look probes once and draws the consequence.
 func (b *breaker) look(ctx context.Context, missed int) int {
-	err := b.probe(ctx)
+	err := b.probe(ctx, b.patience(missed))
 	switch {
 	case ctx.Err() != nil:
 		return 0
@@ -166,11 +167,20 @@ func (b *breaker) look(ctx context.Context, missed int) int {
 	}
 }
 
+// patience is how long a probe may take after so many that were missed.
+func (b *breaker) patience(missed int) time.Duration {
+	patience := b.server.opt.probeTime
+	if patience == 0 {
+		patience = probeTime
+	}
+	return patience * time.Duration(1+missed)
+}
+
 // probe asks the target for a sign of life: a login of the proxy's own where
 // it has one, else the answer to a request for TLS, which a server gives that
 // accepts connections.
-func (b *breaker) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
+func (b *breaker) probe(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	live := b.server.live.Load()
 	side := live.Sides[router.Target]

@@ -2,8 +2,8 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/crossfade-db/crossfade/internal/dbserver"
 	"github.com/crossfade-db/crossfade/router"
@@ -60,6 +59,7 @@ func before(t testing.TB, target *dbserver.Postgres, change func(*Options)) *sha
 	t.Helper()
 	return newShared(t, func(o *Options) {
 		o.Live.Sides[router.Target] = Side{Network: "tcp", Address: target.Addr()}
+		o.probeTime = 0 // as it is outside of tests
 		if change != nil {
 			change(o)
 		}
@@ -70,7 +70,13 @@ func before(t testing.TB, target *dbserver.Postgres, change func(*Options)) *sha
 // the session.
 func (s *shared) as(t testing.TB, application string) *pgx.Conn {
 	t.Helper()
-	conn, err := s.dialAs(t.Context(), application)
+	return s.asIn(t, application, pgx.QueryExecModeCacheStatement)
+}
+
+// asIn is as, with a driver that runs its statements in that mode.
+func (s *shared) asIn(t testing.TB, application string, mode pgx.QueryExecMode) *pgx.Conn {
+	t.Helper()
+	conn, err := s.dialAs(t.Context(), application, mode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,13 +84,14 @@ func (s *shared) as(t testing.TB, application string) *pgx.Conn {
 	return conn
 }
 
-func (s *shared) dialAs(ctx context.Context, application string) (*pgx.Conn, error) {
+func (s *shared) dialAs(ctx context.Context, application string, mode pgx.QueryExecMode) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig("sslmode=disable user=app database=app")
 	if err != nil {
 		return nil, err
 	}
 	host, port, _ := strings.Cut(s.addr, ":")
 	config.Host, config.Password = host, appPassword
+	config.DefaultQueryExecMode = mode
 	config.RuntimeParams["application_name"] = application
 	if _, err := fmt.Sscan(port, &config.Port); err != nil {
 		return nil, err
@@ -288,10 +295,212 @@ func judgeKilled(t testing.TB, w *worker) {
 	}
 }
 
-// fatal says that an error ended the connection.
-func fatal(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Severity == "FATAL"
+// A client neither fails to log in nor to read because of the target.
+func TestATargetThatTakesNobody(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(t *testing.T, target *dbserver.Postgres, o *Options)
+	}{
+		{"down at start", func(t *testing.T, target *dbserver.Postgres, _ *Options) {
+			if err := target.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"refuses logins", func(t *testing.T, target *dbserver.Postgres, _ *Options) {
+			if err := target.RefuseLogins(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"hung", func(t *testing.T, target *dbserver.Postgres, _ *Options) {
+			if err := target.Pause(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"wrong password", func(_ *testing.T, _ *dbserver.Postgres, o *Options) {
+			o.Live.Users["app"].Logins[router.Target].Password = "wrong"
+		}},
+		{"no such database", func(_ *testing.T, _ *dbserver.Postgres, o *Options) {
+			o.Live.Sides[router.Target].Database = "nowhere"
+		}},
+		{"nobody at its address", func(_ *testing.T, _ *dbserver.Postgres, o *Options) {
+			o.Live.Sides[router.Target].Address = "127.0.0.1:1"
+		}},
+	}
+	for _, writes := range []router.Writes{router.WritesRefuse, router.WritesTarget} {
+		for _, test := range tests {
+			t.Run(test.name+", writes "+writes.String(), func(t *testing.T) {
+				t.Parallel()
+				target := ownTarget(t, nil)
+				proxy := before(t, target, func(o *Options) { test.spoil(t, target, o) })
+				proxy.change(func(p *router.Snapshot) { p.Writes = writes; p.Share = router.Whole })
+				readsThere(t, proxy, 6)
+			})
+		}
+	}
 }
 
-const patience = 30 * time.Second
+// readsThere: n sessions of the canary log in and are answered by the source.
+func readsThere(t *testing.T, proxy *shared, n int) {
+	ctx, cancel := context.WithTimeout(t.Context(), bounded)
+	defer cancel()
+	slowest := make([]time.Duration, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			start := time.Now()
+			conn, err := proxy.dialAs(ctx, fmt.Sprintf("user-%d", i), pgx.QueryExecModeCacheStatement)
+			if err != nil {
+				t.Errorf("log in: %v", err)
+				return
+			}
+			defer conn.Close(context.Background())
+			for range 3 {
+				var side string
+				if err := conn.QueryRow(ctx, "SELECT side FROM whoami LIMIT 1").Scan(&side); err != nil || side != router.Source.String() {
+					t.Errorf("answered by the %s: %v", side, err)
+				}
+			}
+			slowest[i] = time.Since(start)
+		})
+	}
+	all.Wait()
+	t.Logf("a login and three reads take at most %v", slices.Max(slowest))
+}
+
+func TestATargetThatIsFull(t *testing.T) {
+	target := ownTarget(t, map[string]string{
+		"max_connections": "6", "superuser_reserved_connections": "1", "autovacuum": "off", "max_wal_senders": "0",
+	})
+	proxy := before(t, target, nil)
+	proxy.share(100)
+	var all []*pgx.Conn
+	sides := map[string]int{}
+	for i := range 12 {
+		conn := proxy.as(t, fmt.Sprintf("user-%d", i))
+		sides[sideOf(t, conn)]++
+		all = append(all, conn)
+	}
+	if sides["target"] == 0 || sides["source"] == 0 {
+		t.Errorf("answered by %v", sides)
+	}
+	for _, conn := range all {
+		sideOf(t, conn)
+		do(t, conn, "SELECT count(*) FROM whoami")
+	}
+	for _, conn := range all[:6] {
+		_ = conn.Close(t.Context())
+	}
+	proxy.targetIs(t, router.TargetOpen)
+}
+
+func TestATargetThatHangs(t *testing.T) {
+	target := ownTarget(t, nil)
+	proxy := before(t, target, nil)
+	below, above := named(4, 5000)
+	here, there, asleep := proxy.as(t, above[0]), proxy.as(t, below[0]), proxy.as(t, below[1])
+	inside, undialled := proxy.as(t, below[2]), proxy.as(t, below[3])
+	proxy.share(50)
+	for _, conn := range []*pgx.Conn{there, asleep, inside} {
+		wantSide(t, conn, router.Target)
+	}
+	do(t, inside, "BEGIN")
+	wantSide(t, inside, router.Target)
+	answers := make(chan string, 9)
+	ask := func(name string, conn *pgx.Conn, sql string) {
+		start := time.Now()
+		var side string
+		err := conn.QueryRow(context.Background(), sql).Scan(&side)
+		answers <- fmt.Sprintf("%s: %s %s", name, side, code(err))
+		t.Logf("%s: %v", name, time.Since(start))
+	}
+	go ask("in the middle of a statement", asleep, "SELECT side FROM whoami, pg_sleep(CASE side WHEN 'target' THEN 600 ELSE 0 END) LIMIT 1")
+	eventually(t, "the statement runs", func() bool { return busyAt(t, target) == "2" })
+	if err := target.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	go ask("outside of a transaction", there, "SELECT side FROM whoami LIMIT 1")
+	go ask("without a leg", undialled, "SELECT side FROM whoami LIMIT 1")
+	go ask("in a transaction", inside, "SELECT side FROM whoami LIMIT 1")
+	n := 0
+	for ; proxy.policy.Load().Target == router.TargetOpen; n++ {
+		wantSide(t, here, router.Source)
+	}
+	if n < 100 {
+		t.Errorf("a session at the source was answered %d times while the target hung", n)
+	}
+	var got []string
+	for range 4 {
+		got = append(got, <-answers)
+	}
+	slices.Sort(got)
+	want := []string{
+		"in a transaction:  57P01", "in the middle of a statement: source ",
+		"outside of a transaction: source ", "without a leg: source ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	do(t, inside, "ROLLBACK")
+	for _, conn := range []*pgx.Conn{here, there, asleep, inside, undialled} {
+		wantSide(t, conn, router.Source)
+	}
+	if err := target.Continue(); err != nil {
+		t.Fatal(err)
+	}
+	proxy.targetIs(t, router.TargetOpen)
+	wantSide(t, here, router.Source)
+	for _, conn := range []*pgx.Conn{there, asleep, inside, undialled} {
+		wantSide(t, conn, router.Target)
+	}
+}
+
+// The client has seen rows, so nothing can answer the statement again. It fails
+// once, and the session goes on; only a row that was cut short, because it is
+// too long to be held, ends it.
+func TestTheTargetIsKilledInTheMiddleOfAResult(t *testing.T) {
+	for _, width := range []int{10, 5000, 500_000} {
+		t.Run(fmt.Sprintf("rows of %d bytes", width), func(t *testing.T) {
+			t.Parallel()
+			target := ownTarget(t, nil)
+			proxy := before(t, target, nil)
+			conn := proxy.as(t, "user-1")
+			do(t, conn, "SET app.name = 'mine'")
+			proxy.share(100)
+			wantSide(t, conn, router.Target)
+			failure := cutShort(t, conn, target, width)
+			if width > largeBuffer && conn.IsClosed() {
+				return
+			}
+			if code(failure) != "08006" || conn.IsClosed() {
+				t.Fatalf("%v; the session is closed: %t", failure, conn.IsClosed())
+			}
+			wantSide(t, conn, router.Source)
+			if got := one[string](t, conn, "SHOW app.name"); got != "mine" {
+				t.Errorf("the session's setting is %q", got)
+			}
+		})
+	}
+}
+
+// cutShort kills the target in the middle of a result and gives its error.
+func cutShort(t *testing.T, conn *pgx.Conn, target *dbserver.Postgres, width int) error {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), "SELECT side, repeat('x', $1) FROM whoami, generate_series(1, 1000000)", width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for n := 0; rows.Next(); n++ {
+		values := rows.RawValues()
+		if string(values[0]) != "target" || len(values[1]) != width {
+			t.Fatalf("row %d is of the %s and has %d bytes", n, values[0], len(values[1]))
+		}
+		if n != 5 {
+			continue
+		}
+		if err := target.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rows.Err()
+}

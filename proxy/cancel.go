@@ -176,6 +176,18 @@ func (s *Server) cancel(ctx context.Context, key *pgwire.CancelKey, from netip.A
 	return s.sendCancel(ctx, slot, meant, l)
 }
 
+// cancelLeg asks a side to give up what it runs for a leg that is closed now.
+// Nobody waits for that: the side may be the one that does not answer.
+func (s *Server) cancelLeg(l *leg) {
+	s.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, farewellTime)
+		defer cancel()
+		slot := &cancelSlot{}
+		slot.leg.Store(l)
+		_ = s.sendCancel(ctx, slot, slot.generation.Load(), l) // best effort
+	})
+}
+
 // sendCancel asks the side to cancel, unless the statement that was meant has
 // ended by the time that it can be asked.
 func (s *Server) sendCancel(ctx context.Context, slot *cancelSlot, meant uint64, l *leg) CancelOutcome {

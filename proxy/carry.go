@@ -37,22 +37,48 @@ func (s *session) carry(from, side router.Side) (router.Reason, error) {
 		}
 		return found, err
 	}
-	if found, err = s.replay(s.legs[side], state); err != nil || found != router.None {
+	found, err = s.replay(s.legs[side], state)
+	if err == nil && found == router.PinState && s.prune(s.legs[from]) {
+		if state, found, err = s.probe(s.legs[from]); err == nil && found == router.None {
+			found, err = s.replay(s.legs[side], state)
+		}
+	}
+	if err != nil || found != router.None {
 		return found, err
 	}
 	s.share.versions[side] = m.Version
 	return router.None, nil
 }
 
-// seeded and loaded state cannot be read at all.
+// prune forgets settings that texts have named and that are as RESET leaves
+// them: the other side need not know them. It says whether there were any.
+func (s *session) prune(l *leg) (some bool) {
+	if l == nil || s.legs[1-l.side] == nil {
+		return false
+	}
+	m := s.eng.Mobile()
+	rows, err := s.asking(l)(s.server.ctx, "SELECT name FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.<>) 'session'")
+	if err != nil {
+		return false
+	}
+	for _, row := range rows {
+		if _, named := m.Names[row[0]]; named && !slices.Contains(setLast, row[0]) {
+			delete(m.Names, row[0])
+			some = true
+		}
+	}
+	return some
+}
+
+// unprobed is state that cannot be read at all.
 func unprobed(m *engine.Mobile) router.Reason {
 	switch {
+	case m.Hides:
+		return router.PinOpaque
 	case m.Effects&pgsql.Seeds != 0:
 		return router.PinSeed
 	case m.Effects&pgsql.Loads != 0:
 		return router.PinLoad
-	case m.Hides:
-		return router.PinOpaque
 	default:
 		return router.None
 	}
@@ -61,9 +87,6 @@ func unprobed(m *engine.Mobile) router.Reason {
 // probe reads what the session carries.
 func (s *session) probe(l *leg) (*carried, router.Reason, error) {
 	m := s.eng.Mobile()
-	if why := unprobed(m); why != router.None {
-		return nil, why, nil
-	}
 	var landing *pgwire.Landing
 	for range carryAttempts {
 		var f pgwire.Flight
@@ -73,7 +96,7 @@ func (s *session) probe(l *leg) (*carried, router.Reason, error) {
 			return nil, router.None, err
 		}
 		if landing.Failed == nil {
-			return s.probed(m, landing)
+			return s.probed(l.side, landing)
 		}
 		if landing.Tx != 'I' {
 			if err := s.say(l, "ROLLBACK"); err != nil {
@@ -105,12 +128,16 @@ const (
 	rowName    = "n"
 )
 
+// ownTransaction begins a transaction that waits for nobody, and ownSettings
+// make it independent of what the client has set.
+const ownTransaction = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY NOT DEFERRABLE"
+
 const ownSettings = "SELECT pg_catalog.set_config('statement_timeout', '0', true), pg_catalog.set_config('client_encoding', 'UTF8', true)"
 
 // probeFlight asks by name for what texts have changed, and for the rest only
 // where a text may have hidden something. A full scan of pg_settings takes 1 ms.
 func probeFlight(f *pgwire.Flight, m *engine.Mobile) {
-	f.Run("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY NOT DEFERRABLE")
+	f.Run(ownTransaction)
 	f.Run("SELECT '" + rowSetting + "', n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY['client_encoding', 'statement_timeout']) AS n")
 	f.Run(ownSettings)
 	names := slices.DeleteFunc(namesOf(m), func(n string) bool { return n == "client_encoding" || n == "statement_timeout" })
@@ -147,9 +174,18 @@ var pinProbes = []struct {
 		" AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"},
 	{pgsql.Holds, router.PinCursor, "SELECT 1 FROM pg_catalog.pg_cursors WHERE is_holdable"},
 	{pgsql.Opaque, router.PinOpaque, "SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace" +
+		" JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang" +
 		" WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'" +
-		` AND p.prosrc OPERATOR(pg_catalog.~*) 'set_config|setseed|_SHARED|GD\[|\mload\M'`},
+		" AND (" + hidingSource + ")"},
 }
+
+// hidingSource tells functions that may set what no probe shows: custom settings
+// have a dotted name, which no column that is set has; what is put together and
+// executed, bodies that are kept parsed, and other languages cannot be judged.
+const hidingSource = `p.prosrc OPERATOR(pg_catalog.~*) 'set_config|setseed|_SHARED|GD\[|\mload\M|\mexecute\M|` +
+	`\mset(\s|--[^\n]*\n|/\*.*\*/)+((session|local)(\s|--[^\n]*\n|/\*.*\*/)+)?("[^"]*"|\w+)\s*\.'` +
+	` OR p.prosrc OPERATOR(pg_catalog.=) ''` +
+	` OR NOT l.lanname OPERATOR(pg_catalog.=) ANY (ARRAY['internal', 'c', 'sql', 'plpgsql']::pg_catalog.name[])`
 
 // namesOf are the settings that texts have named, in order.
 func namesOf(m *engine.Mobile) []string {
@@ -159,8 +195,11 @@ func namesOf(m *engine.Mobile) []string {
 			names = append(names, n)
 		}
 	}
+	if m.AllUnknown { // they stand in no view
+		names = append(names, "role", "session_authorization")
+	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // arrayOf is the text of an array of text (manual, 8.15.2).
@@ -183,7 +222,8 @@ func arrayOf(names []string) []byte {
 }
 
 // probed reads the answer to a probe.
-func (s *session) probed(m *engine.Mobile, landing *pgwire.Landing) (*carried, router.Reason, error) {
+func (s *session) probed(from router.Side, landing *pgwire.Landing) (*carried, router.Reason, error) {
+	m := s.eng.Mobile()
 	state := &carried{values: map[string]string{}, anew: m.Effects&(pgsql.Prepares|pgsql.Opaque) != 0}
 	protocol := map[string]bool{}
 	for _, row := range landing.Rows {
@@ -208,20 +248,32 @@ func (s *session) probed(m *engine.Mobile, landing *pgwire.Landing) (*carried, r
 			}
 		}
 	}
-	s.learn(m, state, protocol)
+	if why := unprobed(m); why != router.None {
+		return nil, why, nil
+	}
+	if strings.HasPrefix(state.values["search_path"], "pg_temp") {
+		return nil, router.PinTemporary, nil
+	}
+	if state.anew {
+		dropUnseen(m, from, protocol)
+	}
+	s.learn(m, state)
 	return state, router.None, nil
+}
+
+// dropUnseen forgets statements that a leg should have and has not: DEALLOCATE,
+// also out of sight.
+func dropUnseen(m *engine.Mobile, from router.Side, seen map[string]bool) {
+	for name, st := range m.Statements {
+		if name != "" && st.On[from] && !seen[name] {
+			delete(m.Statements, name)
+		}
+	}
 }
 
 // learn takes over what a full probe has told: what was unknown is known now,
 // and nothing of it stands against a move.
-func (s *session) learn(m *engine.Mobile, state *carried, protocol map[string]bool) {
-	if state.anew { // DEALLOCATE, also out of sight
-		for name := range m.Statements {
-			if name != "" && !protocol[name] {
-				delete(m.Statements, name)
-			}
-		}
-	}
+func (s *session) learn(m *engine.Mobile, state *carried) {
 	if !m.AllUnknown {
 		for _, own := range []string{"client_encoding", "statement_timeout"} {
 			if _, changed := m.Names[own]; !changed {
@@ -288,7 +340,11 @@ func (s *session) replayFlight(f *pgwire.Flight, side router.Side, state *carrie
 	}
 	f.Run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE")
 	f.Run(ownSettings)
-	f.Run("SET SESSION AUTHORIZATION DEFAULT")
+	_, posed := state.values["session_authorization"]
+	if posed {
+		f.Run("SET SESSION AUTHORIZATION DEFAULT")
+		f.Run("RESET ROLE")
+	}
 	f.Run("RESET ALL")
 	f.Run(ownSettings)
 	for name := range state.values {
@@ -299,12 +355,10 @@ func (s *session) replayFlight(f *pgwire.Flight, side router.Side, state *carrie
 	if _, ok := state.values["default_transaction_read_only"]; ok && side == router.Source {
 		set("default_transaction_read_only")
 	}
-	if who, ok := state.values["session_authorization"]; ok && who != s.share.logins[router.Source] {
+	if who := state.values["session_authorization"]; posed && who != s.share.logins[router.Source] {
 		set("session_authorization")
 	}
-	if state.values["role"] != "none" {
-		set("role")
-	}
+	set("role")
 	set("statement_timeout")
 	set("client_encoding")
 	f.Run("COMMIT")

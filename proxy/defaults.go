@@ -24,6 +24,7 @@ type defaults struct {
 
 type defaultsOf struct {
 	params []wire.Param
+	strict bool // the isolation by default is not READ COMMITTED
 	until  time.Time
 }
 
@@ -47,40 +48,46 @@ const (
 
 // of finds what a leg at the target has to be told beyond asked. The session's
 // leg at the source is idle; the target is asked over a connection that ends.
-func (d *defaults) of(ctx context.Context, s *session, asked wire.Startup) ([]wire.Param, error) {
+func (d *defaults) of(ctx context.Context, s *session, asked wire.Startup) (defaultsOf, error) {
 	key := keyOf(asked)
 	d.mu.Lock()
 	known, ok := d.all[key]
 	d.mu.Unlock()
 	if ok && time.Now().Before(known.until) {
-		return known.params, nil
+		return known, nil
 	}
 	source, err := readDefaults(ctx, s, s.legs[router.Source])
 	if err != nil {
-		return nil, err
+		return defaultsOf{}, err
 	}
 	l, _, err := s.server.openLeg(ctx, router.Target, asked, s.lateSecret(router.Target))
 	if err != nil {
-		return nil, err
+		return defaultsOf{}, err
 	}
 	defer func() { _ = l.Close(); l.release() }()
 	target, err := readDefaults(ctx, s, l)
 	if err != nil {
-		return nil, err
+		return defaultsOf{}, err
 	}
-	params := differing(source, target)
+	known = defaultsOf{
+		params: differing(source, target), strict: source.all["default_transaction_isolation"] != "read committed",
+		until: time.Now().Add(defaultsKept),
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.all == nil || len(d.all) >= defaultsMost {
 		d.all = map[string]defaultsOf{}
 	}
-	d.all[key] = defaultsOf{params: params, until: time.Now().Add(defaultsKept)}
-	return params, nil
+	d.all[key] = known
+	return known, nil
 }
 
 func keyOf(asked wire.Startup) string {
 	var b strings.Builder
 	for _, p := range asked.Params {
+		if p.Name == "application_name" { // of each its own, and no default of anything
+			continue
+		}
 		b.WriteString(p.Name + "\x00" + p.Value + "\x00")
 	}
 	return b.String()

@@ -9,36 +9,51 @@ import (
 
 // ensure makes the statements that a batch uses on the leg that answers, where
 // it lacks them (SESSIONSTATE M2): the same bytes, read in the same way, and
-// described as the client has been told. It says whether all are there; if not,
-// the leg that has them has to answer.
-func (s *session) ensure(b *engine.Batch) bool {
+// described as the client has been told. If not all are there, the leg that has
+// them has to answer.
+func (s *session) ensure(b *engine.Batch) ensured {
 	side := s.eng.Side()
 	for _, n := range b.Needs {
 		if !n.On[side] {
 			return s.prepareAll(b.Needs)
 		}
 	}
-	return true
+	return there
 }
 
-func (s *session) prepareAll(needs []engine.Need) bool {
+// ensured says whether a leg has the statements of a batch.
+type ensured uint8
+
+const (
+	there ensured = iota
+	lacking
+	otherwise // it would describe one in other words than the client was told
+)
+
+// changed is what a server says, and drivers know, of such a statement.
+var changed = &wire.Error{Fault: wire.ByProxy, Code: pgwire.CodeNotSupported, Message: "cached plan must not change result type"}
+
+func (s *session) prepareAll(needs []engine.Need) ensured {
 	tx := s.eng.Tx()
 	if tx == 'E' || (tx == 'I' && !s.eng.Settled()) {
-		return false
+		return lacking
 	}
 	for _, n := range needs {
 		if n.On[s.eng.Side()] {
 			continue
 		}
-		if n.Fixed || n.Reads != s.eng.Reading() || !s.prepare(n, tx == 'T') {
-			return false
+		if n.Fixed || n.Reads != s.eng.Reading() {
+			return lacking
+		}
+		if is := s.prepare(n, tx == 'T'); is != there {
+			return is
 		}
 	}
-	return true
+	return there
 }
 
 // prepare makes one statement; in a transaction its failure is undone.
-func (s *session) prepare(n engine.Need, inside bool) bool {
+func (s *session) prepare(n engine.Need, inside bool) ensured {
 	side := s.eng.Side()
 	l := s.legs[side]
 	var f pgwire.Flight
@@ -52,7 +67,7 @@ func (s *session) prepare(n engine.Need, inside bool) bool {
 	out, err := f.Sync()
 	landing, err := s.fly(l, out, err)
 	if err != nil {
-		return false // found out by the batch itself
+		return lacking // found out by the batch itself
 	}
 	if landing.Failed != nil {
 		if inside && landing.Tx == 'E' {
@@ -62,10 +77,16 @@ func (s *session) prepare(n engine.Need, inside bool) bool {
 			out, err := undo.Sync()
 			_, _ = s.fly(l, out, err) // found out by the batch itself
 		}
-		return false
+		return lacking
 	}
-	n.On[side] = s.describedAlike(n, side, landing.Described)
-	return n.On[side]
+	if n.On[side] = s.describedAlike(n, side, landing.Described); n.On[side] {
+		return there
+	}
+	var closing pgwire.Flight
+	closing.Close(n.Name)
+	out, err = closing.Sync()
+	_, _ = s.fly(l, out, err) // found out by the batch itself
+	return otherwise
 }
 
 // statedTypes are the parameter types that the client has been told, where

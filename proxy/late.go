@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/crossfade-db/crossfade/router"
@@ -46,11 +48,19 @@ func (s *session) lateStartup(ctx context.Context, side router.Side) (wire.Start
 		return asked, err
 	}
 	if sh.seen.Load().Writes == router.WritesRefuse {
-		asked.Set("default_transaction_read_only", "on")
+		setAnyCase(&asked, "default_transaction_read_only", "on")
 	}
-	extra, err := s.server.defaults.of(ctx, s, asked)
-	for _, p := range extra {
-		asked.Set(p.Name, p.Value)
+	known, err := s.server.defaults.of(ctx, s, asked)
+	for _, p := range known.params {
+		setAnyCase(&asked, p.Name, p.Value)
 	}
+	s.eng.Mobile().Strict = known.strict
 	return asked, err
+}
+
+// setAnyCase sets a setting in place of every spelling of its name: names are
+// not case-sensitive at the server, and the last one counts.
+func setAnyCase(s *wire.Startup, name, value string) {
+	s.Params = slices.DeleteFunc(s.Params, func(p wire.Param) bool { return strings.EqualFold(p.Name, name) })
+	s.Params = append(s.Params, wire.Param{Name: name, Value: value})
 }

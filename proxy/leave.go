@@ -29,7 +29,7 @@ func (s *session) leave() (left bool, err error) {
 	for text := range bytes.SplitSeq(bytes.TrimSuffix(texts, []byte{0}), []byte{0}) {
 		f.Run(string(text))
 	}
-	f.Run("SELECT pg_catalog.current_setting('transaction_isolation')")
+	f.Run("SHOW transaction_isolation") // which takes no snapshot
 	out, err := f.Sync()
 	landing, err := s.fly(source, out, err)
 	if err != nil {

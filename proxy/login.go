@@ -145,15 +145,19 @@ func (l *login) open(ctx context.Context, startup wire.Startup, keys *pgwire.Key
 // the target. A target that cannot be had turns nobody away.
 func (l *login) firstLeg(ctx context.Context, startup wire.Startup, share *sharing, keys *pgwire.Keys) (*leg, []byte, error) {
 	if share != nil && share.stays {
-		leg, greeting, err := l.openAt(ctx, router.Target, startup, keys)
-		var refused *pgwire.ServerError
-		if err == nil || (errors.As(err, &refused) && !trouble(refused.Code)) {
-			return leg, greeting, err
+		leg, greeting, err := l.firstAtTarget(ctx, startup, keys)
+		if err == nil {
+			return leg, greeting, nil
 		}
-		l.server.breaker.failed(err)
-		l.server.opt.Observer.fellBack(router.Broken)
+		l.server.opt.Observer.fellBack(l.server.targetFailed(err))
 	}
 	return l.openAt(ctx, router.Source, startup, keys)
+}
+
+func (l *login) firstAtTarget(ctx context.Context, startup wire.Startup, keys *pgwire.Keys) (*leg, []byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lateTime, errLoginTime)
+	defer cancel()
+	return l.openAt(ctx, router.Target, startup, keys)
 }
 
 func (l *login) openAt(ctx context.Context, at router.Side, startup wire.Startup, keys *pgwire.Keys) (*leg, []byte, error) {

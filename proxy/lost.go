@@ -60,8 +60,7 @@ func (s *session) retry(why router.Reason) error {
 	if tx := s.eng.Tx(); tx != 'I' {
 		return s.retryInside(why)
 	}
-	l := s.legs[router.Target]
-	if err := l.drain(); err != nil {
+	if err := s.legs[router.Target].drain(s.share.batch.Boundary == 'H'); err != nil {
 		s.dropLeg(router.Target)
 	}
 	return s.again(why)
@@ -76,7 +75,9 @@ func (s *session) again(why router.Reason) error {
 		return err
 	}
 	s.server.opt.Observer.fellBack(why)
-	s.ensure(&sh.batch)
+	if s.ensure(&sh.batch) == otherwise {
+		return s.fail(failure{words: changed, sync: sh.batch.Boundary != 'H'})
+	}
 	return s.resend()
 }
 
@@ -103,7 +104,7 @@ func (s *session) resend() error {
 // transaction goes to.
 func (s *session) retryInside(why router.Reason) error {
 	sh := s.share
-	if err := s.legs[router.Target].drain(); err != nil {
+	if err := s.legs[router.Target].drain(sh.batch.Boundary == 'H'); err != nil {
 		return s.targetLost(err)
 	}
 	sh.held = sh.held[:0]
@@ -113,11 +114,12 @@ func (s *session) retryInside(why router.Reason) error {
 		return err
 	}
 	if !left {
-		s.client.use(0)
 		return s.fail(failure{words: numbersDiffer, begun: true, sync: s.share.batch.Boundary != 'H'})
 	}
 	s.server.opt.Observer.fellBack(why)
-	s.ensure(&sh.batch)
+	if s.ensure(&sh.batch) == otherwise {
+		return s.fail(failure{words: changed, begun: true, sync: sh.batch.Boundary != 'H'})
+	}
 	return s.resend()
 }
 
@@ -149,6 +151,9 @@ func (s *session) targetLost(cause error) error {
 	if s.eng.MidMessage() || (tx == 'I' && stale) {
 		return s.legEnded(s.legs[router.Target], cause)
 	}
+	if !quiet && sh.evicted.Load() {
+		s.server.cancelLeg(s.legs[router.Target])
+	}
 	s.dropLeg(router.Target)
 	switch {
 	case retry && tx == 'I':
@@ -160,13 +165,41 @@ func (s *session) targetLost(cause error) error {
 		return s.haveSource()
 	}
 	sh.lost, sh.begun = words, tx != 'I'
+	told := s.eng.Mobile().Rereported
 	s.eng.Abandon(router.Source, 'I')
-	return s.haveSource()
+	if err := s.haveSource(); err != nil {
+		return err
+	}
+	return s.rereport(told)
+}
+
+// rereport tells the client what settings are that a transaction has changed
+// which is lost.
+func (s *session) rereport(names []string) error {
+	if s.eng.Mobile().Rereported = nil; len(names) == 0 {
+		return nil
+	}
+	var f pgwire.Flight
+	f.Run("SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest($1::pg_catalog.text[]) AS n", arrayOf(names))
+	landing, err := s.insist(s.legs[router.Source], &f)
+	if err != nil {
+		return s.legEnded(s.legs[router.Source], err)
+	}
+	var out []byte
+	for _, row := range landing.Rows {
+		if len(row) == 2 {
+			out = pgwire.AppendReport(out, string(row[0]), string(row[1]))
+		}
+	}
+	if _, err := s.client.Write(out); err != nil {
+		return &ending{why: EndClientGone, cause: err}
+	}
+	return nil
 }
 
 // lostWords are what a client is told whose transaction was at the target.
 func (s *session) lostWords() *wire.Error {
-	if s.share.evicted.Load() {
+	if s.share.evicted.Load() && !s.server.breaker.isOpen() {
 		return &wire.Error{
 			Fault: wire.ByProxy, Code: pgwire.CodeShutdown,
 			Message: "the transaction was ended by the operator; run it again",
@@ -185,9 +218,14 @@ func (s *session) giveUp(words *wire.Error, inside bool) error {
 	if s.eng.MidMessage() {
 		return s.legEnded(&leg{side: router.Target}, errors.New("a row was cut short"))
 	}
+	inside = inside && !s.share.batch.Ends
+	told := s.eng.Mobile().Rereported
 	sync := s.eng.Abandon(router.Source, 'I')
 	s.restore()
 	if err := s.haveSource(); err != nil {
+		return err
+	}
+	if err := s.rereport(told); err != nil {
 		return err
 	}
 	return s.fail(failure{words: words, begin: inside, begun: inside, sync: sync})
@@ -213,6 +251,7 @@ func (s *session) tellLost(b *engine.Batch) error {
 		return s.forward(b)
 	}
 	s.client.use(b.Size)
+	begun = begun && !b.Ends
 	return s.fail(failure{words: words, begin: begun, begun: begun, sync: b.Boundary != 'H'})
 }
 

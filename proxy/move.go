@@ -19,9 +19,15 @@ func (s *session) move(side router.Side) (found router.Reason, err error) {
 	s.quieten()
 	found, err = s.bring(from, side)
 	var end *ending
+	var at *legError
+	var refused *pgwire.ServerError
 	switch {
 	case errors.As(err, &end):
 		return router.None, end
+	case errors.As(err, &at) && at.side == router.Source && errors.As(err, &refused):
+		found = router.PinState // it refuses to be asked
+	case errors.As(err, &at) && at.side == router.Source:
+		return router.None, s.legEnded(s.legs[router.Source], err)
 	case err != nil && side == router.Target:
 		found = s.moveFailed(err)
 	case err != nil:
@@ -82,6 +88,7 @@ func (s *session) keepAt(found router.Reason) {
 // bring makes the leg of side to fit to answer.
 func (s *session) bring(from, side router.Side) (router.Reason, error) {
 	sh, m := s.share, s.eng.Mobile()
+	sh.versions[from] = m.Version // who answers has the newest state
 	if s.hung[side].Load() {
 		s.dropLeg(side)
 	}
@@ -99,15 +106,21 @@ func (s *session) bring(from, side router.Side) (router.Reason, error) {
 	return s.carry(from, side)
 }
 
-// moveFailed names why the target could not be had, and tells the breaker.
+// moveFailed names why the target could not be had.
 func (s *session) moveFailed(err error) router.Reason {
 	s.dropLeg(router.Target)
+	return s.server.targetFailed(err)
+}
+
+// targetFailed tells what concerns one login from what concerns the target, of
+// which the breaker is told.
+func (s *Server) targetFailed(err error) router.Reason {
 	var refused *pgwire.ServerError
 	if errors.As(err, &refused) && !trouble(refused.Code) {
-		s.server.opt.Log.Info("a session cannot be answered by the target", "session", s.id, "sqlstate", refused.Code)
+		s.opt.Log.Info("a session cannot be answered by the target", "sqlstate", refused.Code)
 		return router.PinState
 	}
-	s.server.breaker.failed(err)
+	s.breaker.failed(err)
 	return router.Broken
 }
 

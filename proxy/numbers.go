@@ -100,19 +100,50 @@ func (s *session) learnNumbers() error {
 	return nil
 }
 
+// legError is a failure of one of the legs, in an exchange of ours.
+type legError struct {
+	side router.Side
+	err  error
+}
+
+func (e *legError) Error() string { return fmt.Sprintf("ask the %s: %v", e.side, e.err) }
+
+func (e *legError) Unwrap() error { return e.err }
+
+// insist flies what a cancel request or a timeout of the client's can hit, as
+// often as that is likely to be the reason.
+func (s *session) insist(l *leg, f *pgwire.Flight) (landing *pgwire.Landing, err error) {
+	out, err := f.Sync()
+	for range carryAttempts {
+		if landing, err = s.fly(l, out, err); err != nil {
+			return nil, &legError{l.side, err}
+		}
+		if landing.Failed == nil {
+			return landing, nil
+		}
+		if landing.Tx != 'I' {
+			if err := s.say(l, "ROLLBACK"); err != nil {
+				return nil, &legError{l.side, err}
+			}
+		}
+	}
+	return nil, &legError{l.side, landing.Failed}
+}
+
 // asking makes a leg answer the queries of others.
 func (s *session) asking(l *leg) catalog.Query {
 	return func(_ context.Context, sql string) ([][]string, error) {
 		var f pgwire.Flight
+		f.Run(ownTransaction)
+		f.Run(ownSettings)
+		f.Run("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
 		f.Run(sql)
-		out, err := f.Sync()
-		landing, err := s.fly(l, out, err)
-		switch {
-		case err != nil:
+		f.Run("ROLLBACK")
+		landing, err := s.insist(l, &f)
+		if err != nil {
 			return nil, err
-		case landing.Failed != nil:
-			return nil, landing.Failed
 		}
+		landing.Rows = landing.Rows[2:] // of our settings
 		rows := make([][]string, len(landing.Rows))
 		for i, row := range landing.Rows {
 			rows[i] = make([]string, len(row))

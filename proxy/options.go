@@ -35,6 +35,7 @@ type Options struct {
 	// returns, Policy has it.
 	TargetChanged func(state router.TargetState, why string)
 	Observer      Observer
+	probeTime     time.Duration // of the breaker; 0: probeTime
 	Log           *slog.Logger
 }
 

@@ -202,4 +202,3 @@ func TestM01ADriversTransactionWithSetLocalInAPipeline(t *testing.T) {
 		t.Errorf("after the transaction in one write: %s", got)
 	}
 }
-

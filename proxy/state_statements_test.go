@@ -70,8 +70,11 @@ func TestM02AStatementParsedUnderAnotherSearchPath(t *testing.T) {
 	onSides(t, "CREATE SCHEMA s1", "CREATE SCHEMA s2", "CREATE TABLE s1.k (k int)", "CREATE TABLE s2.k (k bigint)", "INSERT INTO s1.k VALUES (1)", "INSERT INTO s2.k VALUES (2)")
 	t.Cleanup(func() { onSides(t, "DROP SCHEMA s1, s2 CASCADE") })
 	script := []step{
-		q("SET search_path = s1"), {parseAs("k", "SELECT k FROM k"), describe("k"), syncUp},
-		{bindTo("k"), execute, syncUp}, q("SET search_path = s2"), {bindTo("k"), execute, syncUp},
+		q("SET search_path = s1"),
+		{parseAs("k", "SELECT k FROM k"), describe("k"), syncUp},
+		{bindTo("k"), execute, syncUp},
+		q("SET search_path = s2"),
+		{bindTo("k"), execute, syncUp},
 		q("SET search_path = public"), seen,
 	}
 	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] == 0 {
@@ -89,10 +92,20 @@ func TestM02BytesOfATextAreReadAsWhenItWasParsed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			script := []step{
-				q(test.set), {parseAs("a", test.text), describe("a"), syncUp}, {bindTo("a"), execute, syncUp}, seen,
-				q(test.reset), seen, {bindTo("a"), execute, syncUp}, {bindTo("a"), execute, syncUp}, seen,
-				{parseAs("b", "SELECT length('x')"), syncUp}, {bindTo("b"), execute, syncUp},
-				q(test.set), {bindTo("b"), execute, syncUp}, {bindTo("a"), execute, syncUp}, seen,
+				q(test.set),
+				{parseAs("a", test.text), describe("a"), syncUp},
+				{bindTo("a"), execute, syncUp},
+				seen,
+				q(test.reset), seen,
+				{bindTo("a"), execute, syncUp},
+				{bindTo("a"), execute, syncUp},
+				seen,
+				{parseAs("b", "SELECT length('x')"), syncUp},
+				{bindTo("b"), execute, syncUp},
+				q(test.set),
+				{bindTo("b"), execute, syncUp},
+				{bindTo("a"), execute, syncUp},
+				seen,
 			}
 			if sides := sameAsDirect(t, proxy, nil, script); sides["target"] == 0 {
 				t.Error("the session was never at the target")
@@ -106,8 +119,14 @@ func TestM02AStatementParsedBeforeSetRole(t *testing.T) {
 	onSides(t, "CREATE SCHEMA closed", "CREATE TABLE closed.t (n int)", "INSERT INTO closed.t VALUES (5)", "GRANT SELECT ON closed.t TO narrow")
 	t.Cleanup(func() { onSides(t, "DROP SCHEMA closed CASCADE") })
 	script := []step{
-		{parseAs("c", "SELECT n FROM closed.t"), describe("c"), syncUp}, {bindTo("c"), execute, syncUp},
-		q("SET ROLE narrow"), seen, {bindTo("c"), execute, syncUp}, {bindTo("c"), execute, syncUp}, q("RESET ROLE"), {bindTo("c"), execute, syncUp}, seen,
+		{parseAs("c", "SELECT n FROM closed.t"), describe("c"), syncUp},
+		{bindTo("c"), execute, syncUp},
+		q("SET ROLE narrow"), seen,
+		{bindTo("c"), execute, syncUp},
+		{bindTo("c"), execute, syncUp},
+		q("RESET ROLE"),
+		{bindTo("c"), execute, syncUp},
+		seen,
 	}
 	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] == 0 {
 		t.Error("the session was never at the target")
@@ -282,12 +301,21 @@ func TestM04PrepareAndDeallocateOutOfSight(t *testing.T) {
 	script := []step{
 		seen,
 		q("DO $$ BEGIN EXECUTE 'PREPARE hid AS SELECT side FROM whoami LIMIT 1'; END $$"), seen, q("EXECUTE hid"), seen,
-		{parseAs("p1", "SELECT side FROM whoami LIMIT 1"), describe("p1"), syncUp}, {bindTo("p1"), execute, syncUp}, seen,
-		q("DO $$ BEGIN EXECUTE 'DEALLOCATE p1'; END $$"), {bindTo("p1"), execute, syncUp}, seen,
+		{parseAs("p1", "SELECT side FROM whoami LIMIT 1"), describe("p1"), syncUp},
+		{bindTo("p1"), execute, syncUp},
+		seen,
+		q("DO $$ BEGIN EXECUTE 'DEALLOCATE p1'; END $$"),
+		{bindTo("p1"), execute, syncUp},
+		seen,
 		q("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$"), q("EXECUTE hid"), seen,
 		q("PREPARE x AS SELECT 1"), q("DEALLOCATE x"), q("EXECUTE x"), seen,
-		{parseAs("p2", "SELECT 2"), syncUp}, q("DEALLOCATE p2"), seen, {bindTo("p2"), execute, syncUp},
-		{parseAs("p2", "SELECT 3"), syncUp}, q("DISCARD ALL"), seen, {bindTo("p2"), execute, syncUp}, seen,
+		{parseAs("p2", "SELECT 2"), syncUp},
+		q("DEALLOCATE p2"), seen,
+		{bindTo("p2"), execute, syncUp},
+		{parseAs("p2", "SELECT 3"), syncUp},
+		q("DISCARD ALL"), seen,
+		{bindTo("p2"), execute, syncUp},
+		seen,
 	}
 	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] < 4 {
 		t.Errorf("answered %v", sides)
@@ -306,11 +334,19 @@ func TestM05TheUnnamedStatementSurvivesAMove(t *testing.T) {
 	if got := s.talk(t, bind, execute, syncUp); got[1] != "D source" && got[1] != "D target" {
 		t.Errorf("after share 100: %q", got)
 	}
-	s.talk(t, parse("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
-	for i, share := range []float64{100, 0, 100, 0} {
-		proxy.share(share)
-		if got := s.talk(t, bind, execute, syncUp); got[1] != "D "+[]string{"target", "source"}[i%2] {
-			t.Errorf("share %v: %q", share, got)
+	for range 2 {
+		proxy.share(100)
+		s.talk(t, parse("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
+		if got := s.talk(t, bind, execute, syncUp); got[1] != "D target" {
+			t.Errorf("share 100: %q", got)
+		}
+		proxy.share(0)
+		if got := s.talk(t, bind, execute, syncUp); got[1] != "D source" {
+			t.Errorf("share 0: %q", got)
+		}
+		proxy.share(100) // it may be known at the source alone by now
+		if got := s.talk(t, bind, execute, syncUp); got[1] != "D source" && got[1] != "D target" {
+			t.Errorf("share 100 again: %q", got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/crossfade-db/crossfade/router"
@@ -89,6 +90,9 @@ func (s *speaker) hear(t testing.TB, last func(word string) bool) (words []strin
 			t.Fatalf("after %q: %v", words, err)
 		}
 		word := s.word(t, m)
+		if word == "S again" {
+			continue
+		}
 		words = append(words, word)
 		if last(word) {
 			return words
@@ -96,7 +100,8 @@ func (s *speaker) hear(t testing.TB, last func(word string) bool) (words []strin
 	}
 }
 
-// word writes one message down.
+// word writes one message down. A report of what the client knows already says
+// nothing.
 func (s *speaker) word(t testing.TB, m pgproto3.BackendMessage) string {
 	t.Helper()
 	switch m := m.(type) {
@@ -104,6 +109,9 @@ func (s *speaker) word(t testing.TB, m pgproto3.BackendMessage) string {
 		s.pid, s.key = m.ProcessID, slices.Clone(m.SecretKey)
 		return "K"
 	case *pgproto3.ParameterStatus:
+		if before, told := s.reports[m.Name]; told && before == m.Value {
+			return "S again"
+		}
 		s.reports[m.Name] = m.Value
 		return "S " + m.Name + "=" + m.Value
 	case *pgproto3.RowDescription:
@@ -269,6 +277,7 @@ func transcript(t testing.TB, s *speaker, script []step) (all [][]string, sides 
 	sides = map[string]int{}
 	for _, says := range script {
 		words := s.talk(t, says...)
+		reportsFirst(words)
 		for i, word := range words {
 			if word == "D target" || word == "D source" {
 				sides[word[2:]]++
@@ -280,6 +289,29 @@ func transcript(t testing.TB, s *speaker, script []step) (all [][]string, sides 
 	return all, sides
 }
 
+// reportsFirst puts the reports of each request before its other answers: a
+// server before 14 sends them as settings change, a later one with its
+// ReadyForQuery (SESSIONSTATE M3).
+func reportsFirst(words []string) {
+	for from := 0; from < len(words); {
+		upto := from + 1
+		for upto < len(words) && words[upto-1][0] != 'Z' {
+			upto++
+		}
+		slices.SortStableFunc(words[from:upto], func(a, b string) int {
+			return cmp.Compare(rank(a), rank(b))
+		})
+		from = upto
+	}
+}
+
+func rank(word string) int {
+	if word[0] == 'S' {
+		return 0
+	}
+	return 1
+}
+
 // sameAsDirect runs a script at the source directly, and through the proxy with
 // all sessions at the target where they can be; the client must see the same.
 // It says how many rows of each side's own the proxy's client has seen.
@@ -288,17 +320,17 @@ func sameAsDirect(t testing.TB, proxy *shared, params map[string]string, script 
 	proxy.share(100)
 	direct := speakTo(t, pair.Source.Addr(), params)
 	through := speakTo(t, proxy.addr, params)
-	if diff := cmp.Diff(direct.reports, through.reports); diff != "" {
+	if diff := gocmp.Diff(direct.reports, through.reports); diff != "" {
 		t.Errorf("settings told at login (-direct +proxy):\n%s", diff)
 	}
 	want, _ := transcript(t, direct, script)
 	got, sides := transcript(t, through, script)
 	for i := range want {
-		if diff := cmp.Diff(want[i], got[i]); diff != "" {
+		if diff := gocmp.Diff(want[i], got[i]); diff != "" {
 			t.Errorf("step %d, %s (-direct +proxy):\n%s", i, spelled(script[i]), diff)
 		}
 	}
-	if diff := cmp.Diff(direct.reports, through.reports); diff != "" {
+	if diff := gocmp.Diff(direct.reports, through.reports); diff != "" {
 		t.Errorf("settings as told at the end (-direct +proxy):\n%s", diff)
 	}
 	return sides

@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/wire"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
 )
@@ -36,12 +38,33 @@ func (s *session) flyUntil(l *leg, out []byte, err error, flushed bool) (*pgwire
 	if err != nil {
 		return nil, fmt.Errorf("talk to the %s: %w", l.side, err)
 	}
+	if l.side == router.Source {
+		landing.Aside = append(landing.Aside, s.ownReports(landing.Reports)...)
+	}
 	if len(landing.Aside) > 0 {
 		if _, err := s.client.Write(landing.Aside); err != nil {
 			return nil, &ending{why: EndClientGone, cause: err}
 		}
 	}
 	return landing, nil
+}
+
+// ownReports are those that the client would have had without us: the source
+// has read its configuration again while the leg was parked. Our flights change
+// the encoding, and change it back.
+func (s *session) ownReports(reports []byte) (own []byte) {
+	for len(reports) > 0 {
+		h := wire.Parse(reports)
+		if h.State != wire.Whole {
+			return own
+		}
+		if message := reports[:h.Size]; !bytes.HasPrefix(message[wire.HeaderSize:], []byte("client_encoding\x00")) {
+			own = append(own, message...)
+			s.eng.Heard(message)
+		}
+		reports = reports[h.Size:]
+	}
+	return own
 }
 
 func exchange(l *leg, out []byte, flushed bool) (*pgwire.Landing, error) {
@@ -106,10 +129,17 @@ func talkNeeds(whole, in []byte) int {
 	return h.Size - len(whole)
 }
 
-// drain reads what the leg still says until it is ready, and drops it.
-func (l *leg) drain() error {
-	if err := l.SetReadDeadline(time.Now().Add(talkTime)); err != nil {
+// drain reads what the leg still says until it is ready, and drops it. A batch
+// that was only flushed is ended by a Sync of ours, which leaves an explicit
+// transaction as it is.
+func (l *leg) drain(flushed bool) error {
+	if err := l.SetDeadline(time.Now().Add(talkTime)); err != nil {
 		return err
+	}
+	if flushed {
+		if _, err := l.Write([]byte{'S', 0, 0, 0, 4}); err != nil {
+			return err
+		}
 	}
 	for {
 		message, err := l.message()
@@ -117,7 +147,7 @@ func (l *leg) drain() error {
 			return err
 		}
 		if message[0] == 'Z' {
-			return l.SetReadDeadline(noDeadline)
+			return l.SetDeadline(noDeadline)
 		}
 	}
 }

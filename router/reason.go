@@ -27,6 +27,7 @@ const (
 	SetsState   // it may change what the session carries
 	Unknown     // it cannot be read, or uses a statement that only its own leg has
 	TooLarge    // the request is longer than limits.retry_keep
+	Portal      // it leaves a portal open within its transaction
 	Isolation   // its transaction is stricter than the target may answer
 	TargetError // the target has failed to answer it
 	Mixed       // its batch has a part that the source must answer
@@ -52,7 +53,7 @@ var reasonWords = [Reasons]string{
 	None: "none", InShare: "in_share", OutOfShare: "out_of_share", ListedIn: "forced_in", ListedOut: "forced_out",
 	WrongPhase: "phase", NoTarget: "no_target", Broken: "breaker", Began: "keeps_side",
 	TypeOID: "type_oid", Catalog: "catalog", ServerBound: "server_bound", SetsState: "state", Unknown: "unprepared",
-	TooLarge: "too_large", Isolation: "isolation", TargetError: "target_error", Mixed: "mixed",
+	TooLarge: "too_large", Portal: "portal", Isolation: "isolation", TargetError: "target_error", Mixed: "mixed",
 	PinTemporary: "temporary_objects", PinListen: "listen", PinAdvisory: "advisory_lock", PinCursor: "held_cursor",
 	PinReplication: "replication", PinSeed: "setseed", PinLoad: "load", PinPrepare: "sql_prepare",
 	PinOpaque: "opaque_function", PinState: "state_rejected", PinProtocol: "protocol", PinEncoding: "encoding",

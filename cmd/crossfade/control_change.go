@@ -65,7 +65,7 @@ func (c *control) prepared() error {
 	case now.Writes == router.WritesUnset:
 		return admin.Refuse(admin.Unprepared, "nothing is mirrored, and canary.writes does not say what becomes of writes",
 			"write canary: {writes: refuse} for read-only canary sessions, or {writes: target} for writes that stay on the target, "+
-				`then crossfade reload --reason "..."`)
+				"and start again")
 	default:
 		return nil
 	}

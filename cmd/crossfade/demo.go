@@ -33,8 +33,8 @@ checks that must hold. Then it leaves all running, with the lines to type, until
 Ctrl-C.
 
 PostgreSQL's server programs are taken from CROSSFADE_PG_BIN, the PATH, Debian's
-packages or the cache. DEMO_SECONDS is how long each share is held (2), and
-DEMO_EXIT=1 is --exit.`,
+packages or the cache. DEMO_SECONDS is how long each share is held (3, or 1.5
+with --exit), and DEMO_EXIT=1 is --exit.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := demoOptions(leave)
 			if err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -26,17 +28,31 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// unexpected are the lines of the proxy that are not about the target, which
+// the demo kills.
+func unexpected(talk string) (lines []string) {
+	for line := range strings.Lines(talk) {
+		if !strings.Contains(line, `msg="the target"`) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 func TestTheDemoShowsItsFiguresAndStaysUntilItIsEnded(t *testing.T) {
 	t.Setenv(demoSeconds, "1")
 	t.Setenv(demoExit, "")
+	t.Setenv(envAdmin, "http://127.0.0.1:1") // must not matter to it
+	t.Setenv(envToken, "somebody else's")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	out := &watched{word: "psql -h 127.0.0.1", seen: make(chan struct{})}
+	out := &watched{word: "Ctrl-C ends it", seen: make(chan struct{})}
 	var talk output
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"demo"}, out, &talk) }()
 	select {
 	case <-out.seen:
+		typeAsTold(t, out.String())
 	case c := <-code:
 		t.Fatalf("it ended with %d\n%s\n%s", c, out, &talk)
 	}
@@ -51,20 +67,47 @@ func TestTheDemoShowsItsFiguresAndStaysUntilItIsEnded(t *testing.T) {
 	if !strings.HasSuffix(text, "Ended; nothing is left behind.\n") {
 		t.Errorf("it does not say that it has ended:\n%s", text)
 	}
-	if talk.String() != "" {
-		t.Errorf("the proxy had to warn:\n%s", &talk)
+	if lines := unexpected(talk.String()); len(lines) > 0 {
+		t.Errorf("the proxy had to warn:\n%s", lines)
 	}
 }
 
-func TestTheDemoCanEndAfterItsFigures(t *testing.T) {
+// typeAsTold types what the demo tells its visitors to type.
+func typeAsTold(t *testing.T, text string) {
+	t.Helper()
+	lines := regexp.MustCompile(`export CROSSFADE_ADMIN=(\S+)\s+export CROSSFADE_TOKEN="\$\(cat (\S+)\)"`).FindStringSubmatch(text)
+	if lines == nil {
+		t.Fatalf("it does not say how to reach its proxy:\n%s", text)
+	}
+	secret, err := os.ReadFile(lines[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := strings.TrimSpace(string(secret))
+	if strings.Contains(text, token) {
+		t.Error("it prints the token")
+	}
+	var answer, talk bytes.Buffer
+	args := []string{"canary", "set", "50", "--reason", "my own", "--admin", lines[1], "--token", token}
+	if c := run(t.Context(), args, &answer, &talk); c != exitDone || !strings.Contains(answer.String(), "50%") {
+		t.Errorf("canary set: exit code %d\n%s\n%s", c, &answer, &talk)
+	}
+}
+
+func TestTheDemoCanEndAfterItsChecks(t *testing.T) {
 	t.Setenv(demoSeconds, "1")
 	t.Setenv(demoExit, "1")
 	var out, talk bytes.Buffer
 	if c := run(t.Context(), []string{"demo"}, &out, &talk); c != exitDone {
 		t.Errorf("exit code %d, want %d\n%s\n%s", c, exitDone, &out, &talk)
 	}
-	if strings.Contains(out.String(), "psql") || !strings.Contains(out.String(), "What the server itself says") {
-		t.Errorf("want the figures and no more:\n%s", &out)
+	for _, act := range []string{"phase set", "canary set", "abort", "audit verify"} {
+		if !strings.Contains(out.String(), "\n$ crossfade "+act) {
+			t.Errorf("it does not show %s:\n%s", act, &out)
+		}
+	}
+	if strings.Contains(out.String(), "psql") {
+		t.Errorf("want the checks and no more:\n%s", &out)
 	}
 }
 
@@ -96,7 +139,7 @@ func TestAnInterruptedDemoHasNotSucceeded(t *testing.T) {
 	t.Setenv(demoSeconds, "60")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	out := &watched{word: "shop through the proxy for", seen: make(chan struct{})}
+	out := &watched{word: "crossfade phase set canary", seen: make(chan struct{})}
 	var talk output
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"demo", "--exit"}, out, &talk) }()

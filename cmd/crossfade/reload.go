@@ -48,6 +48,7 @@ func (d *daemon) reloadBy(accept func(admin.Reloaded) error) error {
 		}
 	}
 	if err := accept(found); err != nil {
+		d.metrics.ReloadFailed()
 		return err
 	}
 	d.logChanges(changes)

@@ -186,7 +186,9 @@ type recalling struct {
 // Abort sends nobody to the target any more, and gets everybody back.
 func (r recalling) Abort(ctx context.Context, by admin.Change) (admin.Status, error) {
 	status, err := r.control.Abort(ctx, by)
-	r.recall()
+	if err == nil {
+		r.recall()
+	}
 	return status, err
 }
 

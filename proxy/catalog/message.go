@@ -68,6 +68,9 @@ func (p *Pair) knowsField(field []byte) bool {
 	if !p.SameType(oid) {
 		return false
 	}
+	if p != nil && p.tables[binary.BigEndian.Uint32(field[fieldTable:])].serial {
+		return false
+	}
 	_, at, ok := p.find(field)
 	return ok && (at.number == 0 || at.typ == oid)
 }

@@ -20,6 +20,7 @@ type Pair struct {
 // table is where a relation of the target lies at the source.
 type table struct {
 	source  uint32  // 0: nowhere
+	serial  bool    // it is a sequence, whose values are each server's own
 	columns []place // in the order of the target's numbers
 }
 
@@ -52,7 +53,7 @@ func NewPair(source, target *Catalog) *Pair {
 // tableOf looks a relation of the target up at the source, by its name and the
 // names of its columns.
 func tableOf(source *Catalog, r *relation) table {
-	var t table
+	t := table{serial: r.kind == "S"}
 	var twin map[string]place
 	if at := source.relNames[r.name]; at != nil {
 		t.source = at.oid

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/router"
@@ -21,6 +22,7 @@ type Batch struct {
 	Needs    []Need        // statements that it uses and does not make
 	Control  []byte        // its texts that control the transaction, each ends in NUL
 	Undoes   bool          // it is nothing but ROLLBACK
+	Ends     bool          // it is nothing but COMMIT
 
 	executes int
 	made     [][]byte // names of statements that it makes
@@ -85,7 +87,9 @@ func (e *Postgres) look(kind byte, message []byte, b *Batch) {
 		e.uses(boundName(body), b)
 		if portal, _, _ := bytes.Cut(body, []byte{0}); len(portal) > 0 {
 			b.Retry = false // it may be left open
-			e.mobile.scripted = false
+			if e.Tx() == 'T' {
+				b.against(router.Portal)
+			}
 		}
 	case 'D':
 		if name, ok := statementName(body); ok {
@@ -93,6 +97,9 @@ func (e *Postgres) look(kind byte, message []byte, b *Batch) {
 		}
 	case 'E':
 		b.executes++
+		if n := len(body); n >= 4 && e.Tx() == 'T' && binary.BigEndian.Uint32(body[n-4:]) != 0 {
+			b.against(router.Portal) // a limit of rows may leave it open
+		}
 	case 'F':
 		b.against(router.Unknown)
 	}
@@ -141,7 +148,7 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 		b.Retry = false
 	}
 	switch {
-	case effects&pgsql.Transaction != 0:
+	case effects&pgsql.Transaction != 0, setsTransaction(text, effects):
 		e.control(text, effects, b)
 	case e.Tx() == 'T' && localOnly(text, effects):
 		b.Retry = false
@@ -149,10 +156,13 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 	case effects&(pgsql.SetsState|pgsql.Opaque) != 0:
 		b.against(router.SetsState)
 	}
+	if effects&(pgsql.Prepares|pgsql.Opaque) != 0 {
+		e.drops(text, effects, b)
+	}
 	switch {
 	case effects&pgsql.Catalog != 0:
 		b.against(router.Catalog)
-	case effects&pgsql.ServerBound != 0:
+	case effects&pgsql.ServerBound != 0, asksVersion(text):
 		b.against(router.ServerBound)
 	case effects&pgsql.Executes != 0 && e.mobile.executes&(pgsql.Catalog|pgsql.ServerBound|pgsql.Opaque) != 0:
 		b.against(router.Unknown)
@@ -162,6 +172,38 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 	}
 	if v := e.mobile.Verdicts; v != nil && v.Of(key) == Differs {
 		b.against(router.TypeOID)
+	}
+}
+
+// asksVersion says that a text asks for the version of the server, of which the
+// client was told that of the source.
+func asksVersion(text []byte) bool {
+	if !bytes.ContainsAny(text, "vV") {
+		return false
+	}
+	lower := bytes.ToLower(text)
+	return bytes.Contains(lower, []byte("server_version")) || bytes.Contains(lower, []byte("version("))
+}
+
+// drops notes the statements that a text may drop: the leg that it runs on has
+// to have them. A body of code may drop any.
+func (e *Postgres) drops(text []byte, effects pgsql.Effects, b *Batch) {
+	names, _ := pgsql.Deallocates(text, e.textMode())
+	for _, name := range names {
+		e.needs(name, b)
+	}
+	if effects&pgsql.Opaque == 0 || firstWord(text) != "do" {
+		return
+	}
+	for name := range e.mobile.Statements {
+		e.needs(name, b)
+	}
+}
+
+// needs notes a statement, if it is known.
+func (e *Postgres) needs(name string, b *Batch) {
+	if s := e.mobile.Statements[name]; s != nil && name != "" {
+		b.Needs = append(b.Needs, Need{Name: name, Statement: s})
 	}
 }
 
@@ -175,21 +217,36 @@ func (e *Postgres) asksToWrite(text []byte, effects pgsql.Effects, b *Batch) {
 	b.against(router.ServerBound)
 }
 
-// control takes a text with transaction control into account. A stricter
-// isolation than READ COMMITTED is the target's only for reading.
+// setsTransaction says that a text is SET TRANSACTION, or names a setting of
+// transactions.
+func setsTransaction(text []byte, effects pgsql.Effects) bool {
+	if effects&pgsql.Writes != 0 {
+		return false
+	}
+	first, second := words(text)
+	if first == "set" && second == "transaction" {
+		return true
+	}
+	return effects&pgsql.SetsState != 0 && bytes.Contains(bytes.ToLower(text), []byte("transaction_isolation"))
+}
+
+// control takes a text with transaction control into account. A transaction of
+// a stricter isolation than READ COMMITTED has one snapshot and could not leave
+// the target when it has to.
 func (e *Postgres) control(text []byte, effects pgsql.Effects, b *Batch) {
 	lower := bytes.ToLower(text)
-	strict := bytes.Contains(lower, []byte("serializable")) || bytes.Contains(lower, []byte("repeatable"))
 	_, byDefault := e.mobile.Names["default_transaction_isolation"]
 	switch word := firstWord(text); {
-	case bytes.Contains(lower, []byte("serializable")), strict && !bytes.Contains(lower, []byte("only")):
+	case bytes.Contains(lower, []byte("serializable")), bytes.Contains(lower, []byte("repeatable")), bytes.Contains(lower, []byte("transaction_isolation")):
 		b.against(router.Isolation)
-	case byDefault && (word == "begin" || word == "start"):
+	case (byDefault || e.mobile.Strict) && (word == "begin" || word == "start"):
 		b.against(router.Isolation)
 	case effects&pgsql.Several != 0 && (effects&(pgsql.SetsState|pgsql.Opaque) != 0 || len(b.Texts) > 1):
 		b.against(router.Mixed)
 	case word == "rollback" || word == "abort":
 		b.Undoes = len(b.Texts) == 1
+	case word == "commit" || word == "end":
+		b.Ends = len(b.Texts) == 1
 	}
 	b.Retry = false
 	if effects&pgsql.Several != 0 {
@@ -277,6 +334,6 @@ func (e *Postgres) Script() (texts []byte, ok bool) {
 // ended follows the end of a transaction.
 func (e *Postgres) ended(tx byte) {
 	if e.mobile != nil && tx == 'I' {
-		e.mobile.script, e.mobile.scripted = nil, false
+		e.mobile.script, e.mobile.scripted, e.mobile.Rereported = nil, false, nil
 	}
 }

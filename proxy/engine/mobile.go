@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"regexp"
 
 	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 )
@@ -19,9 +20,14 @@ type Mobile struct {
 	AllUnknown bool                // further settings may have changed
 	Hides      bool                // a text may have hidden state from every probe
 	Statements map[string]*Statement
+	Strict     bool    // transactions are stricter than READ COMMITTED by default
 	Numbers    Numbers // how type and table numbers of the target are told to the client
 	Verdicts   Verdicts
 	Reported   map[string]struct{} // names of settings that the client was told at login; shared
+
+	// Rereported are settings that the target has reported to the client in the
+	// open transaction: if that is lost, they are not what the client was told.
+	Rereported []string
 
 	executes    pgsql.Effects // of the texts of SQL PREPARE: what EXECUTE may do
 	stateful    int           // statements whose execution may change state
@@ -63,23 +69,49 @@ func (e *Postgres) Settled() bool { return e.Idle() && e.flags&unsynced == 0 }
 // transaction is gone with it.
 func (e *Postgres) ran(text []byte, effects pgsql.Effects) {
 	m := e.mobile
+	if e.Tx() == 'E' && e.owed.n == 0 && effects&pgsql.Transaction == 0 {
+		return // it will be refused
+	}
 	if effects&pgsql.Prepares != 0 {
 		m.executes |= effects
+		m.deallocate(text, e.textMode())
 	}
 	if effects&pgsql.Executes != 0 && m.executes&pgsql.Opaque != 0 {
 		effects |= m.executes
 	}
-	if effects&(pgsql.SetsState|pgsql.Opaque) == 0 || (e.Tx() == 'T' && localOnly(text, effects)) {
+	if effects&(pgsql.SetsState|pgsql.Opaque) == 0 {
+		if effects&pgsql.Writes != 0 && firstWord(text) == "drop" {
+			m.Version++ // what pinned the session may be gone
+		}
+		return
+	}
+	if e.Tx() == 'T' && localOnly(text, effects) {
 		return
 	}
 	m.Version++
-	m.Effects |= effects
-	if complete := pgsql.SettingNames(text, e.textMode(), m.add); complete && effects&pgsql.Names != 0 {
-		return // set_config and its like: nothing else is opaque in it
+	if pgsql.AllReset(text, e.textMode()) {
+		m.Hides = false // custom settings are empty after it
 	}
+	if complete := pgsql.SettingNames(text, e.textMode(), m.add); complete && effects&pgsql.Names != 0 {
+		m.Effects |= effects &^ pgsql.Opaque // set_config and its like: nothing else is opaque in it
+		return
+	}
+	m.Effects |= effects
 	if effects&pgsql.Opaque != 0 {
 		m.AllUnknown = true
-		m.Hides = m.Hides || hides(text)
+		m.Hides = m.Hides || hides(text, effects)
+	}
+}
+
+// deallocate forgets the statements that a text may drop. If it does not, the
+// leg that it runs on still has them.
+func (m *Mobile) deallocate(text []byte, reading pgsql.Mode) {
+	names, all := pgsql.Deallocates(text, reading)
+	if all {
+		m.Statements = nil
+	}
+	for _, name := range names {
+		delete(m.Statements, name)
 	}
 }
 
@@ -105,14 +137,30 @@ func (m *Mobile) add(name string) bool {
 	return true
 }
 
-// hiders are words of a text that may set what no probe shows (SESSIONSTATE
-// M10 and §2): custom settings under a computed name, the seed, modules.
-var hiders = [][]byte{[]byte("set_config"), []byte("setseed"), []byte("load"), []byte("_shared"), []byte("gd[")}
+// Words of a text that is a body of code and may set what no probe shows
+// (SESSIONSTATE M10 and §2): custom settings, the seed, modules, and what other
+// languages share within a session. Custom settings have a dotted name, but so
+// much is not read of such a body.
+var (
+	codeHiders  = [][]byte{[]byte("set"), []byte("load")}
+	otherHiders = [][]byte{[]byte("_SHARED"), []byte("GD[")}
+	joined      = regexp.MustCompile(`'\s*\|\|\s*'`)
+	constants   = regexp.MustCompile(`execute\s+'[^']*'\s*;`)
+)
 
-func hides(text []byte) bool {
+// hides says whether an opaque text may hide state from every probe.
+func hides(text []byte, effects pgsql.Effects) bool {
 	lower := bytes.ToLower(text)
-	for _, word := range hiders {
-		if bytes.Contains(lower, word) {
+	if effects&pgsql.Several == 0 && firstWord(text) != "do" {
+		return bytes.Contains(lower, []byte("set_config"))
+	}
+	lower = constants.ReplaceAllFunc(joined.ReplaceAll(lower, nil), func(b []byte) []byte { return b[len("execute"):] })
+	return anyIn(lower, codeHiders) || anyIn(text, otherHiders) || bytes.Contains(lower, []byte("execute"))
+}
+
+func anyIn(text []byte, words [][]byte) bool {
+	for _, word := range words {
+		if bytes.Contains(text, word) {
 			return true
 		}
 	}

@@ -113,7 +113,7 @@ func TestWhatABatchIsMadeOf(t *testing.T) {
 		{"a sequence", []pgproto3.FrontendMessage{query("SELECT currval('s')")}, 'Q', router.ServerBound, true},
 		{"serializable", []pgproto3.FrontendMessage{query("BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY")}, 'Q', router.Isolation, false},
 		{"repeatable read that may write", []pgproto3.FrontendMessage{query("BEGIN ISOLATION LEVEL REPEATABLE READ")}, 'Q', router.Isolation, false},
-		{"repeatable read for reading", []pgproto3.FrontendMessage{query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")}, 'Q', router.None, false},
+		{"repeatable read for reading", []pgproto3.FrontendMessage{query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")}, 'Q', router.Isolation, false},
 		{"several statements in one text", []pgproto3.FrontendMessage{query("SELECT 1; SELECT 2")}, 'Q', router.Mixed, true},
 		{"a statement that nobody knows", []pgproto3.FrontendMessage{bind("never"), execute, sync}, 'S', router.Unknown, true},
 		{"an unnamed statement that nobody knows", []pgproto3.FrontendMessage{bind(""), execute, sync}, 'S', router.Unknown, true},

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"strings"
 	"unique"
 
 	"github.com/crossfade-db/crossfade/router"
@@ -69,6 +70,8 @@ func (e *Postgres) pass(h wire.Header, message []byte, out []Action, at int) []A
 	case h.Type == 'S' && !e.mobile.reports(message):
 		return append(out, Action{Op: Swallow, To: Client, From: from, Upto: upto})
 	case h.Type == 'S':
+		name, _, _ := bytes.Cut(message[wire.HeaderSize:], []byte{0})
+		e.mobile.Rereported = append(e.mobile.Rereported, string(name))
 		return forward(out, Client, from, upto)
 	case e.mobile.held.on:
 		return e.hold(h.Type, h.Size, out, from, upto)
@@ -97,10 +100,8 @@ func (e *Postgres) legMustBeWhole(h wire.Header) bool {
 	switch h.Type {
 	case 'T', 't':
 		return e.busy == router.Target || e.front() == trackedDescribe
-	case '1', '2', '3', 'n', 'N', 'E', 'A':
+	default: // what is cut short at the target leaves nothing cut short at the client
 		return e.busy == router.Target
-	default:
-		return false
 	}
 }
 
@@ -333,6 +334,9 @@ func (e *Postgres) loseTrack() {
 func (e *Postgres) reported(body []byte) {
 	name, rest, _ := bytes.Cut(body, []byte{0})
 	value, _, ended := bytes.Cut(rest, []byte{0})
+	if ended && e.mobile != nil && e.busy == router.Source {
+		e.mobile.reported(name)
+	}
 	switch {
 	case !ended:
 	case string(name) == "standard_conforming_strings":
@@ -345,6 +349,25 @@ func (e *Postgres) reported(body []byte) {
 		if hidesASCII[e.encoding] {
 			e.flags |= listens
 		}
+	}
+}
+
+// Heard follows a ParameterStatus of the source that came in an exchange of the
+// driver's own.
+func (e *Postgres) Heard(message []byte) { e.reported(message[wire.HeaderSize:]) }
+
+// ownReports are reports that no session can set.
+var ownReports = map[string]bool{
+	"server_version": true, "server_encoding": true, "integer_datetimes": true, "is_superuser": true, "in_hot_standby": true,
+	"session_authorization": true, "default_transaction_read_only": true, "scram_iterations": true,
+}
+
+// reported notes a setting whose value has changed: by a text, or as the server
+// has read its configuration again. The other leg has to follow in both cases.
+func (m *Mobile) reported(name []byte) {
+	if !ownReports[string(name)] {
+		m.Version++
+		m.add(strings.ToLower(string(name)))
 	}
 }
 

@@ -33,6 +33,11 @@ func AppendFailure(dst []byte, e *wire.Error) []byte { return appendError(dst, "
 // AppendReady appends a ReadyForQuery of the transaction status tx.
 func AppendReady(dst []byte, tx byte) []byte { return append(dst, 'Z', 0, 0, 0, 5, tx) }
 
+// AppendReport appends a ParameterStatus.
+func AppendReport(dst []byte, name, value string) []byte {
+	return appendMessage(dst, 'S', []byte(name+"\x00"+value+"\x00"))
+}
+
 func appendError(dst []byte, severity string, e *wire.Error) []byte {
 	message := pgproto3.ErrorResponse{
 		Severity: severity, SeverityUnlocalized: severity,

@@ -54,6 +54,9 @@ func (f *Flight) Prepare(body string, types []uint32) {
 	f.add(&pgproto3.Describe{ObjectType: 'S', Name: p.Name})
 }
 
+// Close adds the end of a prepared statement; one that is not there is no error.
+func (f *Flight) Close(name string) { f.add(&pgproto3.Close{ObjectType: 'S', Name: name}) }
+
 // Fail adds a message that every server answers with an error, so that an open
 // transaction fails.
 func (f *Flight) Fail() {
@@ -81,6 +84,7 @@ type Landing struct {
 	Failed    *ServerError // the first error
 	Tx        byte         // of ReadyForQuery; 0 before it
 	Aside     []byte       // notifications as they came: the client's
+	Reports   []byte       // ParameterStatus as they came
 	bytes     int
 }
 
@@ -116,7 +120,9 @@ func (l *Landing) Land(message []byte) (done bool, err error) {
 		}
 		l.Tx = body[0]
 		return true, nil
-	case '1', '2', '3', 'C', 'I', 's', 'S', 'N':
+	case 'S':
+		l.Reports = append(l.Reports, message...)
+	case '1', '2', '3', 'C', 'I', 's', 'N':
 	default:
 		return false, errLanding
 	}
