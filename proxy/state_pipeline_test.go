@@ -111,6 +111,18 @@ func TestM11AMultiStatementQueryMovesOnlyWhereItEndsIdle(t *testing.T) {
 	}
 }
 
+func TestM11InAFailedTransactionTheAnswersAreThoseOfAFailedTransaction(t *testing.T) {
+	proxy := newState(t, nil)
+	script := []step{
+		q("BEGIN"), seen, q("SELECT 1/0"), q("SELECT pg_backend_pid()"), q("SELECT lastval()"), q("SET TimeZone = 'UTC'"), q("LISTEN x"), q("SELECT relname FROM pg_class"),
+		{bindTo("nobody"), execute, syncUp}, extended("SELECT pg_backend_pid()"), q("SELECT 1; SELECT 2"), q("SAVEPOINT a"), q("COMMIT"), seen,
+		q("BEGIN"), seen, q("SAVEPOINT a"), q("SELECT 1/0"), q("SELECT pg_backend_pid()"), q("ROLLBACK TO a"), seen, q("SELECT pg_backend_pid() IS NULL"), seen, q("COMMIT"), seen,
+	}
+	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] < 4 {
+		t.Errorf("answered %v", sides)
+	}
+}
+
 func TestM11CursorsAndPortals(t *testing.T) {
 	proxy := newState(t, nil)
 	portal := func(name string, rows uint32) say { return &pgproto3.Execute{Portal: name, MaxRows: rows} }

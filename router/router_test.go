@@ -172,6 +172,10 @@ func TestForcedListsMatchByPattern(t *testing.T) {
 			t.Errorf("%s is forced %d, want %d", session.User, got, want)
 		}
 	}
+	p.ForceIn = append(p.ForceIn, pattern("startup:tenant=*"))
+	if got := p.Place(&Session{User: "app"}).Forced; got != Free {
+		t.Errorf("a session without the key is forced %d", got)
+	}
 	if got := p.Place(&Session{User: "qa-1", Address: "10.1.2.3"}).Forced; got != ForcedOut {
 		t.Error("out comes before in")
 	}

@@ -10,10 +10,10 @@ import (
 )
 
 // told is a Numbers for which everything is right but one table number.
-type told struct{ bad bool }
+type told struct{ bad, badParameters bool }
 
 func (n told) RowDescription([]byte) bool       { return !n.bad }
-func (n told) ParameterDescription([]byte) bool { return !n.bad }
+func (n told) ParameterDescription([]byte) bool { return !n.bad && !n.badParameters }
 func (n told) Parse([]byte) bool                { return !n.bad }
 
 // known is a Verdicts of one verdict for all.
@@ -275,6 +275,14 @@ func TestAnswersAreHeldUntilTheFirstThatCounts(t *testing.T) {
 		{"a refused write is not repeated", full, true, []pgproto3.BackendMessage{parsed, failed("25006"), ready}, "hrff", None, told{}},
 		{"what may not run again is not", full, false, []pgproto3.BackendMessage{parsed, failed("22012"), ready}, "hrff", None, told{}},
 		{"other numbers", full, true, []pgproto3.BackendMessage{parsed, bound, columns}, "hhe", RetryNumbers, told{bad: true}},
+		{
+			"other numbers of parameters",
+			[]pgproto3.FrontendMessage{parse("s", "SELECT $1"), &pgproto3.Describe{ObjectType: 'S', Name: "s"}, sync},
+			true,
+			[]pgproto3.BackendMessage{parsed, &pgproto3.ParameterDescription{ParameterOIDs: []uint32{9}}},
+			"he", RetryNumbers,
+			told{badParameters: true},
+		},
 		{"other numbers that cannot be repeated", full, false, []pgproto3.BackendMessage{parsed, bound, columns}, "hhe", WrongNumbers, told{bad: true}},
 		{"the end of the connection", full, true, []pgproto3.BackendMessage{parsed, fatal}, "he", LegLost, told{}},
 		{"the end of the connection after rows", full, true, []pgproto3.BackendMessage{parsed, bound, columns, row, fatal}, "hhhrfe", LegLost, told{}},
@@ -324,13 +332,16 @@ func TestAFailedTransactionIsNotRepeatedElsewhere(t *testing.T) {
 func TestALegThatIsAbandonedOwesNothing(t *testing.T) {
 	e := mobile(router.Target)
 	e.HoldAnswers(true)
-	sends(t, e, parse("s", "SELECT 1"), bind("s"), execute, sync)
+	sends(t, e, parse("s", "SELECT 1"), bind("s"), execute, parse("late", "SELECT 2"), sync)
 	play(e, parsed)
 	if !e.Abandon(router.Source, 'I') {
 		t.Error("the Sync was not owed")
 	}
 	if !e.Settled() || e.Side() != router.Source {
 		t.Error("not settled at the source")
+	}
+	if e.Mobile().Statements["late"] != nil || e.Mobile().Statements["s"] == nil {
+		t.Error("a statement that the leg has not confirmed is known, or one that it has is not")
 	}
 	sends(t, e, parse("t", "SELECT 1"), sync)
 	hears(e, parsed, ready)
@@ -361,6 +372,27 @@ func TestTheScriptOfATransaction(t *testing.T) {
 	run("COMMIT", ready)
 	if texts, ok := e.Script(); ok || len(texts) > 0 {
 		t.Errorf("after it: %q, %v", texts, ok)
+	}
+}
+
+func TestWhatKeepsATransactionFromLeaving(t *testing.T) {
+	for name, next := range map[string]pgproto3.FrontendMessage{
+		"several statements in one text": query("SAVEPOINT a; SELECT 1"),
+		"a portal":                       &pgproto3.Bind{DestinationPortal: "p", PreparedStatement: "s"},
+		"a limit of rows":                &pgproto3.Execute{MaxRows: 1},
+	} {
+		e := mobile(router.Target)
+		sends(t, e, parse("s", "SELECT 1"), sync)
+		hears(e, parsed, ready)
+		var b Batch
+		e.Examine(encode(query("BEGIN")), &b)
+		e.Began(&b)
+		sends(t, e, query("BEGIN"))
+		hears(e, complete, readyIn)
+		e.Examine(encode(next, sync), &b)
+		if _, ok := e.Script(); ok && b.Against == router.None {
+			t.Errorf("%s: the transaction may stay and may leave", name)
+		}
 	}
 }
 
