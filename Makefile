@@ -43,8 +43,8 @@ fuzz: ## fuzz every decoder for FUZZTIME each
 		$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
 	done; done
 
-conformance: ## drivers' own suites and clients, direct and through the proxy, test by test (SHORT=1: in part; ARGS=-record)
-	@$(SETUP) conformance
+conformance: ## drivers' own suites and clients, direct and through the proxy, also at share 100, test by test (SHORT=1: in part; ARGS=-record)
+	@$(SETUP) conformance versions
 	$(GO) run ./internal/conformance $(if $(SHORT),-short) $(ARGS)
 
 mutants: setup parser ## break each guard once; its test must go red

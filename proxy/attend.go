@@ -130,6 +130,9 @@ func (s *session) pinnedBy(policy *router.Snapshot) router.Reason {
 // source must answer takes the transaction there, where that can be done
 // without anybody seeing it.
 func (s *session) goOn(b *engine.Batch) error {
+	if s.eng.Tx() == 'E' {
+		return s.forward(b) // it says what is right, and runs nothing
+	}
 	if b.Refused {
 		return s.refuse(b)
 	}

@@ -139,7 +139,7 @@ func (s *session) wrongNumbers() error {
 // targetLost goes on without the leg at the target.
 func (s *session) targetLost(cause error) error {
 	sh := s.share
-	if sh == nil || sh.stays || s.eng.Side() != router.Target {
+	if sh == nil || sh.stays || s.eng.Side() != router.Target || s.eng.Terminated() {
 		return s.legEnded(s.legs[s.eng.Side()], cause)
 	}
 	if !sh.evicted.Load() {
@@ -158,6 +158,8 @@ func (s *session) targetLost(cause error) error {
 	switch {
 	case retry && tx == 'I':
 		return s.again(router.TargetError)
+	case !quiet && s.eng.Holding() && tx == 'T' && (sh.batch.Ends || sh.batch.Undoes):
+		return s.endAtSource()
 	case !quiet:
 		return s.giveUp(words, tx != 'I')
 	case s.eng.Settled():
@@ -188,13 +190,34 @@ func (s *session) rereport(names []string) error {
 	var out []byte
 	for _, row := range landing.Rows {
 		if len(row) == 2 {
-			out = pgwire.AppendReport(out, string(row[0]), string(row[1]))
+			report := pgwire.AppendReport(nil, string(row[0]), string(row[1]))
+			s.eng.Heard(report)
+			out = append(out, report...)
 		}
 	}
 	if _, err := s.client.Write(out); err != nil {
 		return &ending{why: EndClientGone, cause: err}
 	}
 	return nil
+}
+
+// endAtSource ends a transaction that has only read, and whose end is on its
+// way, with an empty one of the source: nothing of it is lost.
+func (s *session) endAtSource() error {
+	told := s.eng.Mobile().Rereported
+	s.share.held = s.share.held[:0]
+	s.eng.Abandon(router.Source, 'T')
+	s.restore()
+	if err := s.haveSource(); err != nil {
+		return err
+	}
+	if err := s.rereport(told); err != nil {
+		return err
+	}
+	if err := s.say(s.legs[router.Source], "BEGIN"); err != nil {
+		return s.legEnded(s.legs[router.Source], err)
+	}
+	return s.resend()
 }
 
 // lostWords are what a client is told whose transaction was at the target.
@@ -243,7 +266,7 @@ func (s *session) tellLost(b *engine.Batch) error {
 	if b.Boundary == 0 {
 		return s.legEnded(&leg{side: router.Target}, errors.New("the next request is too long to be answered"))
 	}
-	if begun && b.Undoes {
+	if begun && (b.Undoes || b.Ends) { // it has only read: nothing of it is lost
 		if err := s.say(s.legs[router.Source], "BEGIN"); err != nil {
 			return s.legEnded(s.legs[router.Source], err)
 		}
@@ -251,7 +274,6 @@ func (s *session) tellLost(b *engine.Batch) error {
 		return s.forward(b)
 	}
 	s.client.use(b.Size)
-	begun = begun && !b.Ends
 	return s.fail(failure{words: words, begin: begun, begun: begun, sync: b.Boundary != 'H'})
 }
 

@@ -202,7 +202,7 @@ func (s *session) fromClient() error {
 		return s.relayClient()
 	}
 	if s.bothRun() {
-		if !s.settled() {
+		if !s.quiet() {
 			return s.relayClient()
 		}
 		s.quieten()

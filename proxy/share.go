@@ -88,13 +88,13 @@ func (s *session) applyLocked(policy *router.Snapshot) {
 	s.apply(policy)
 }
 
-// settled is that of the engine, while there may be a second reader.
-func (s *session) settled() bool {
+// quiet is that of the engine, while there may be a second reader.
+func (s *session) quiet() bool {
 	if s.both != nil {
 		s.both.Lock()
 		defer s.both.Unlock()
 	}
-	return s.eng.Settled()
+	return s.eng.Quiet()
 }
 
 // apply takes a new policy over. What it moves is moved at the next statement.

@@ -182,3 +182,20 @@ func TestStatementsMadeAtTheTargetAreThereAfterTheWayBack(t *testing.T) {
 		}
 	}
 }
+
+func TestASessionOfTheCanaryEndsWithItsClient(t *testing.T) {
+	proxy := newShared(t, nil)
+	for _, share := range []float64{0, 100, 50, 0} {
+		proxy.share(share)
+		conn := proxy.connect(t)
+		_ = sideOf(t, conn)
+		if share == 50 {
+			proxy.share(100)
+			wantSide(t, conn, router.Target)
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the session is gone", func() bool { s := proxy.Stats(); return s.Idle+s.Active == 0 })
+	}
+}

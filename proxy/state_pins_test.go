@@ -31,7 +31,7 @@ var pinning = []struct {
 	{"a cursor with hold in DO", []string{"DO $$ BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT 1'; END $$"}, router.PinCursor, []string{"CLOSE c"}},
 	{"an advisory lock", []string{"SELECT pg_advisory_lock(77)"}, router.PinAdvisory, []string{"SELECT pg_advisory_unlock(77)"}},
 	{"a tried advisory lock", []string{"SELECT pg_try_advisory_lock_shared(77, 1)"}, router.PinAdvisory, []string{"SELECT pg_advisory_unlock_all()"}},
-	{"what is put together in DO", []string{"DO $$ BEGIN EXECUTE 'lis' || 'ten news'; END $$"}, router.PinOpaque, nil},
+	{"what is put together in DO", []string{"DO $$ BEGIN EXECUTE 'lis' || 'ten news'; END $$"}, router.PinListen, []string{"UNLISTEN *"}},
 	{"an advisory lock in DO", []string{"DO $$ BEGIN PERFORM pg_advisory_lock(77); END $$"}, router.PinAdvisory, []string{"SELECT pg_advisory_unlock(77)"}},
 	{"LOAD", []string{"LOAD 'auto_explain'"}, router.PinLoad, nil},
 	{"setseed", []string{"SELECT setseed(0.5)"}, router.PinSeed, nil},

@@ -115,7 +115,8 @@ func TestM11InAFailedTransactionTheAnswersAreThoseOfAFailedTransaction(t *testin
 	proxy := newState(t, nil)
 	script := []step{
 		q("BEGIN"), seen, q("SELECT 1/0"), q("SELECT pg_backend_pid()"), q("SELECT lastval()"), q("SET TimeZone = 'UTC'"), q("LISTEN x"), q("SELECT relname FROM pg_class"),
-		{bindTo("nobody"), execute, syncUp}, extended("SELECT pg_backend_pid()"), q("SELECT 1; SELECT 2"), q("SAVEPOINT a"), q("COMMIT"), seen,
+		{bindTo("nobody"), execute, syncUp},
+		extended("SELECT pg_backend_pid()"), q("SELECT 1; SELECT 2"), q("SAVEPOINT a"), q("COMMIT"), seen,
 		q("BEGIN"), seen, q("SAVEPOINT a"), q("SELECT 1/0"), q("SELECT pg_backend_pid()"), q("ROLLBACK TO a"), seen, q("SELECT pg_backend_pid() IS NULL"), seen, q("COMMIT"), seen,
 	}
 	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] < 4 {
@@ -232,4 +233,90 @@ func TestM12TwoPhaseCommandsAreTheSources(t *testing.T) {
 		t.Errorf("%d statements were answered by the source", n)
 	}
 	s.wantSide(t, router.Target)
+}
+
+// A transaction with an open portal cannot leave the target: what only the
+// source can answer is refused, and a setting that it leaves behind is carried.
+func TestM12ATransactionThatCannotLeaveTheTarget(t *testing.T) {
+	proxy := newState(t, nil)
+	onSides(t, "CREATE FUNCTION nothing() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'")
+	t.Cleanup(func() { onSides(t, "DROP FUNCTION nothing()") })
+	proxy.share(100)
+	s := speakTo(t, proxy.addr, nil)
+	s.wantSide(t, router.Target)
+	stuck := func() {
+		t.Helper()
+		s.talk(t, query("BEGIN"))
+		words := s.talk(t, parse("SELECT side, n FROM whoami ORDER BY n"), &pgproto3.Bind{DestinationPortal: "p"}, &pgproto3.Execute{Portal: "p", MaxRows: 1}, syncUp)
+		if words[2] != "D target|1" {
+			t.Fatalf("%q", words)
+		}
+	}
+	for _, sql := range []string{"SELECT nothing()", "SELECT pg_backend_pid()", "SELECT relname FROM pg_class", "DO $$ BEGIN PERFORM 1; END $$", "LISTEN x"} {
+		t.Log(sql)
+		stuck()
+		if words := s.talk(t, query(sql)); words[0] != "E 0A000" && words[0] != "E 25006" {
+			t.Errorf("%s: %q", sql, words)
+		}
+		if words := s.talk(t, query("SELECT pg_backend_pid()")); words[0] != "E 25P02" {
+			t.Errorf("after %s: %q", sql, words)
+		}
+		s.talk(t, query("ROLLBACK"))
+		s.wantSide(t, router.Target)
+	}
+	for _, end := range []string{"COMMIT", "ROLLBACK"} {
+		s.talk(t, query("SET app.tenant = 'five'"))
+		stuck()
+		s.talk(t, query("SET app.tenant = 'six'"))
+		s.wantSide(t, router.Target)
+		s.talk(t, query(end))
+		want := map[string]string{"COMMIT": "six", "ROLLBACK": "five"}[end]
+		for i := range 4 {
+			proxy.share(float64(100 * (1 - i%2)))
+			side := router.Side(1 - i%2).String()
+			if got := s.ask(t, "SELECT current_setting('app.tenant') || ' at the ' || side FROM whoami LIMIT 1"); got != want+" at the "+side {
+				t.Errorf("after %s the tenant is %s, want %s at the %s", end, got, want, side)
+			}
+		}
+		proxy.share(100)
+	}
+}
+
+// What a transaction that cannot leave would leave behind at the target, the
+// source cannot take over: it is refused, or works, and never costs the session.
+func TestM10WhatATransactionAtTheTargetMustNotLeaveBehind(t *testing.T) {
+	proxy := newState(t, nil)
+	proxy.share(100)
+	for _, sql := range []string{
+		"DECLARE c CURSOR WITH HOLD FOR SELECT n FROM whoami", "CREATE TEMP TABLE tp (n int)", "SELECT 1 AS n INTO TEMP tp", "LISTEN x",
+		"SELECT pg_advisory_lock(99)", "LOAD 'auto_explain'", "SELECT setseed(0.5)", "PREPARE x AS SELECT 1", "SET ROLE narrow", "SET idle_session_timeout = '1h'",
+		"SET restrict_nonsystem_relation_kind = 'view'", "SET SESSION AUTHORIZATION tenant", "DISCARD ALL", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+	} {
+		for begin, says := range map[string]step{
+			"a portal": {query("BEGIN"), parse("SELECT n FROM whoami ORDER BY n"), &pgproto3.Bind{DestinationPortal: "p"}, descP, &pgproto3.Execute{Portal: "p", MaxRows: 1}, syncUp},
+			"a chain":  {query("BEGIN"), query("SELECT n FROM whoami"), query("COMMIT AND CHAIN"), query("SELECT n FROM whoami")},
+		} {
+			t.Run(sql+" behind "+begin, func(t *testing.T) {
+				s := speakTo(t, proxy.addr, nil)
+				s.wantSide(t, router.Target)
+				for _, m := range says {
+					if _, simple := m.(*pgproto3.Query); simple {
+						s.talk(t, m)
+					} else {
+						s.tell(t, m)
+					}
+				}
+				if begin == "a portal" {
+					s.ready(t, 1)
+				}
+				words := s.talk(t, query(sql))
+				t.Logf("%s", words)
+				s.talk(t, query("COMMIT"))
+				s.ask(t, "SELECT side FROM whoami LIMIT 1") // the session lives
+				s.talk(t, query("SET app.tenant = 'five'"))
+				s.ask(t, "SELECT side FROM whoami LIMIT 1")
+				_ = s.Close()
+			})
+		}
+	}
 }

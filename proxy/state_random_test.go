@@ -40,7 +40,7 @@ var stateDeeds = func() []step {
 		{bindTo(""), execute, syncUp},
 		{parse("SELECT count(*) FROM whoami"), bind, execute, parse("SELECT 1/0"), bind, execute, parse("SELECT 3"), bind, execute, syncUp},
 		{parse("SELECT 1"), bind, execute, parse("BEGIN"), bind, execute, syncUp},
-		{parse("SELECT current_setting('app.tenant', true)"), bind, descP, execute, syncUp, query("SELECT 5"), query("SELECT 6")},
+		{parse("SELECT COALESCE(current_setting('app.tenant', true), '')"), bind, descP, execute, syncUp, query("SELECT 5"), query("SELECT 6")},
 	}
 	for range 3 { // these are what applications do most
 		deeds = append(deeds, q("BEGIN"), q("COMMIT"), q("ROLLBACK"), q("SAVEPOINT a"), q("ROLLBACK TO a"), q("RELEASE a"))
@@ -53,7 +53,7 @@ var stateDeeds = func() []step {
 	}
 	for _, name := range []string{"s1", "s2"} {
 		deeds = append(deeds,
-			step{closes(name), parseAs(name, "SELECT n, current_setting('app.tenant', true) FROM whoami WHERE n = $1"), describe(name), syncUp},
+			step{closes(name), parseAs(name, "SELECT n, COALESCE(current_setting('app.tenant', true), '') FROM whoami WHERE n = $1"), describe(name), syncUp},
 			step{closes(name), parseAs(name, "SELECT 'other'"), syncUp},
 			step{bindTo(name, "3"), execute, syncUp}, step{bindTo(name), execute, syncUp}, step{describe(name), syncUp}, step{closes(name), syncUp},
 			step{closes(name), parseAs(name, "SELECT count(*) FROM whoami WHERE n < $1"), bindTo(name, "5"), execute, syncUp},
@@ -63,7 +63,7 @@ var stateDeeds = func() []step {
 }()
 
 // everything shows the state that a script can change.
-const everything = "SELECT current_setting('app.tenant', true), current_setting('work_mem'), current_setting('TimeZone'), current_setting('search_path')," +
+const everything = "SELECT COALESCE(current_setting('app.tenant', true), ''), current_setting('work_mem'), current_setting('TimeZone'), current_setting('search_path')," +
 	" current_setting('DateStyle'), current_setting('statement_timeout'), current_setting('extra_float_digits'), current_user, session_user"
 
 // TestM00RandomScriptsAreAnsweredAsDirectly runs random scripts at the source

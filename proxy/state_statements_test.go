@@ -400,3 +400,99 @@ func TestM07ANameUsedAgainAfterAVisit(t *testing.T) {
 		}
 	}
 }
+
+// A driver that keeps its statements uses those made at the target in
+// transactions of the source too.
+func TestM02StatementsMadeAtTheTargetServeInTransactionsOfTheSource(t *testing.T) {
+	proxy := newState(t, nil)
+	proxy.share(100)
+	s := speakTo(t, proxy.addr, nil)
+	s.talk(t, parseAs("s1", "SELECT side FROM whoami LIMIT 1"), describe("s1"), syncUp)
+	if words := s.talk(t, bindTo("s1"), execute, syncUp); words[1] != "D target" {
+		t.Fatalf("%q", words)
+	}
+	for _, begin := range [][]string{
+		{"BEGIN ISOLATION LEVEL SERIALIZABLE"}, {"BEGIN", "SELECT pg_backend_pid()", "SELECT 1"}, {"BEGIN; SET LOCAL work_mem = '6MB'"},
+	} {
+		t.Run(begin[0], func(t *testing.T) {
+			name := "n" + strconv.Itoa(len(begin[0]))
+			s.talk(t, parseAs(name, "SELECT side FROM whoami LIMIT 1"), describe(name), syncUp)
+			for _, sql := range begin {
+				if words := s.talk(t, query(sql)); words[0][0] == 'E' {
+					t.Fatalf("%s: %q", sql, words)
+				}
+			}
+			if words := s.talk(t, bindTo(name), execute, syncUp); words[1] != "D source" {
+				t.Errorf("the statement: %q", words)
+			}
+			if words := s.talk(t, describe(name), syncUp); words[0] != "t []" {
+				t.Errorf("its description: %q", words)
+			}
+			s.talk(t, query("ROLLBACK"))
+			s.wantSide(t, router.Target)
+		})
+	}
+}
+
+func TestM02StatementsMadeAtTheTargetServeWhenTheShareIsTakenBack(t *testing.T) {
+	for name, before := range map[string][]string{
+		"after a SET": {"SET app.tenant = 'x'"}, "in a transaction of the source": {"BEGIN ISOLATION LEVEL SERIALIZABLE"},
+		"in a transaction that has left": {"BEGIN", "SELECT n FROM whoami LIMIT 1", "SELECT pg_backend_pid()"},
+		"in a transaction at the target": {"BEGIN", "SELECT n FROM whoami LIMIT 1"}, "at once": nil,
+		"pinned": {"CREATE TEMP TABLE tp (n int)"}, "in a failed transaction": {"BEGIN", "SELECT 1/0", "ROLLBACK"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := newState(t, nil)
+			proxy.share(100)
+			s := speakTo(t, proxy.addr, nil)
+			for _, as := range []string{"s1", "s2", "s3"} {
+				s.talk(t, parseAs(as, "SELECT n FROM whoami ORDER BY n LIMIT 1"), describe(as), syncUp)
+			}
+			s.talk(t, parse("SELECT n FROM whoami ORDER BY n LIMIT 1"), syncUp)
+			for _, sql := range before {
+				s.talk(t, query(sql))
+			}
+			proxy.share(0)
+			for _, as := range []string{"s1", "s1", "s2"} {
+				if words := s.talk(t, bindTo(as), execute, syncUp); words[1] != "D 1" {
+					t.Errorf("%s: %q", as, words)
+				}
+			}
+			s.talk(t, query("ROLLBACK"))
+			if words := s.talk(t, bindTo("s3"), execute, syncUp); words[1] != "D 1" {
+				t.Errorf("s3 after it: %q", words)
+			}
+			s.wantSide(t, router.Source)
+		})
+	}
+}
+
+// A probe asks one leg for its statements; those of the other are still there.
+func TestM04AProbeDoesNotForgetStatementsOfTheOtherLeg(t *testing.T) {
+	for name, before := range map[string]string{
+		"PREPARE": "PREPARE x AS SELECT 1", "DO": "DO $$ BEGIN PERFORM 1; END $$", "a failed DISCARD": "BEGIN; DISCARD ALL",
+		"a computed name": "SELECT set_config('work' || '_mem', '3MB', false)", "DEALLOCATE of another": "DEALLOCATE x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := newState(t, nil)
+			proxy.share(100)
+			s := speakTo(t, proxy.addr, nil)
+			s.talk(t, query("PREPARE x AS SELECT 1"))
+			s.talk(t, parseAs("s1", "SELECT n FROM whoami ORDER BY n LIMIT 1"), describe("s1"), syncUp)
+			for range 3 {
+				s.talk(t, query(before))
+				s.talk(t, query("ROLLBACK"))
+				s.talk(t, query("SELECT 1"))
+				s.talk(t, query("SET app.tenant = 'x'"))
+				s.talk(t, query("BEGIN ISOLATION LEVEL SERIALIZABLE"))
+				if words := s.talk(t, bindTo("s1"), execute, syncUp); words[1] != "D 1" {
+					t.Errorf("at the source: %q", words)
+				}
+				s.talk(t, query("ROLLBACK"))
+				if words := s.talk(t, bindTo("s1"), execute, syncUp); words[1] != "D 1" {
+					t.Errorf("at the target: %q", words)
+				}
+			}
+		})
+	}
+}

@@ -33,7 +33,7 @@ checks that must hold. Then it leaves all running, with the lines to type, until
 Ctrl-C.
 
 PostgreSQL's server programs are taken from CROSSFADE_PG_BIN, the PATH, Debian's
-packages or the cache. DEMO_SECONDS is how long each share is held (3, or 1.5
+packages or the cache. DEMO_SECONDS is how long each share is held (3, or 1
 with --exit), and DEMO_EXIT=1 is --exit.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := demoOptions(leave)

@@ -11,23 +11,36 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/crossfade-db/crossfade/internal/dbserver"
 )
 
 // driver is a Go driver whose own tests are run.
 type driver struct {
 	name            string
 	module, version string
-	floor           int       // tests that a full run has at least
-	short           []string  // packages of a short run, empty: not part of it
-	shortFloor      int       // tests that a short run has at least
-	run             string    // which tests, as go test -run has it; "" for all
-	skip            []string  // tests that cannot run here
-	once            bool      // differing tests are not run again
-	sessions        int       // that a proxied run opens at least
-	variants        []variant // each runs all tests
-	// prepare adapts the sources in dir, starts a server and sets it up. A site
-	// that it returns is to be stopped, also beside an error.
-	prepare func(ctx context.Context, h *harness, dir string) (*site, error)
+	way             way
+	floor           int                    // tests that a full run has at least
+	short           []string               // packages of a short run, empty: not part of it
+	shortFloor      int                    // tests that a short run has at least
+	run             string                 // which tests, as go test -run has it; "" for all
+	skip            []string               // tests that cannot run here
+	once            bool                   // differing tests are not run again
+	sessions        int                    // that a proxied run opens at least
+	variants        []variant              // each runs all tests
+	adapt           func(dir string) error // the sources, once; nil: they stay as they are
+	// prepare starts a server and sets it up for the sources in dir. A site that
+	// it returns is to be stopped, also beside an error.
+	prepare func(ctx context.Context, h *harness, dir string, install dbserver.Install) (*site, error)
+}
+
+// moves is the driver's suite at share 100. The packages of a short run are
+// those that connect.
+func (d driver) moves(short []string, shortFloor int) driver {
+	d.way = moved
+	d.name += d.way.suffix()
+	d.short, d.shortFloor = short, shortFloor
+	return d
 }
 
 // variant is one setting of a driver's tests.
@@ -43,7 +56,7 @@ func (h *harness) drive(ctx context.Context, d driver) (r report, err error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := d.prepare(ctx, h, dir)
+	s, err := d.site(ctx, h, dir)
 	if s != nil {
 		defer func() { err = errors.Join(err, s.stop(ctx)) }()
 	}
@@ -54,6 +67,25 @@ func (h *harness) drive(ctx context.Context, d driver) (r report, err error) {
 	r, err = e.run(ctx)
 	r.Seconds = time.Since(began).Seconds()
 	return r, err
+}
+
+// site starts what the tests run on. A site that it returns is to be stopped,
+// also beside an error.
+func (d driver) site(ctx context.Context, h *harness, dir string) (*site, error) {
+	source, target, err := d.way.installs()
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.prepare(ctx, h, dir, source)
+	if err != nil || d.way == relayed {
+		return s, err
+	}
+	at, err := d.prepare(ctx, h, dir, target)
+	if at == nil {
+		return s, err
+	}
+	at.leave(s)
+	return at, err
 }
 
 // fetch copies a module's sources, once: the module cache keeps them read-only,
@@ -74,7 +106,10 @@ func (h *harness) fetch(ctx context.Context, d driver) (string, error) {
 	if err := os.CopyFS(dir, os.DirFS(found.Dir)); err != nil {
 		return "", fmt.Errorf("copy the sources of %s: %w", d.name, err)
 	}
-	return dir, nil
+	if d.adapt == nil {
+		return dir, nil
+	}
+	return dir, d.adapt(dir)
 }
 
 // exchange is one driver's comparison on its way.
@@ -87,7 +122,7 @@ type exchange struct {
 }
 
 func (e *exchange) run(ctx context.Context) (r report, err error) {
-	r = report{Suite: e.d.name, Title: e.d.module + " " + e.d.version, Floor: e.d.floor}
+	r = report{Suite: e.d.name, Title: e.d.module + " " + e.d.version, Server: e.s.versions(), Floor: e.d.floor}
 	if e.h.short {
 		r.Floor = e.d.shortFloor
 	}
@@ -95,11 +130,11 @@ func (e *exchange) run(ctx context.Context) (r report, err error) {
 	if r.Direct, err = e.all(ctx, e.s.direct); err != nil {
 		return r, err
 	}
-	before, err := e.s.server.Log()
+	before, err := e.s.logs()
 	if err != nil {
 		return r, err
 	}
-	if e.proxy, err = startProxy(ctx, e.h.dir, e.s.proxy); err != nil {
+	if e.proxy, err = e.s.through(ctx, e.h.dir); err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, e.proxy.stop()) }()
@@ -107,7 +142,7 @@ func (e *exchange) run(ctx context.Context) (r report, err error) {
 	if r.Proxied, err = e.all(ctx, e.proxy.place); err != nil {
 		return r, err
 	}
-	if r.Evidence, err = e.evidence(len(before)); err != nil {
+	if r.Evidence, err = e.s.evidence(before, e.proxy); err != nil {
 		return r, err
 	}
 	r.Sessions = e.d.sessions
@@ -183,19 +218,6 @@ func (e *exchange) tests(ctx context.Context, at place, v variant, which selecti
 	return goTest{
 		selection: which, dir: e.dir, env: slices.Concat(e.s.env(at), v.env), variant: v.name, log: log,
 	}.results(ctx)
-}
-
-// evidence reads from the logs how the proxied run reached the server.
-func (e *exchange) evidence(from int) (evidence, error) {
-	log, err := e.s.server.Log()
-	if err != nil {
-		return evidence{}, err
-	}
-	ports, err := e.proxy.backends()
-	if err != nil {
-		return evidence{}, err
-	}
-	return judge(log[from:], ports), nil
 }
 
 const (

@@ -16,6 +16,8 @@ type evidence struct {
 	Others   int      // the proxy's too: cancel requests and refused logins
 	Harness  int      // the harness' own superuser, on the Unix socket
 	Strays   []string // anybody else
+
+	Elsewhere []string // whoever came to the server where nobody is to be
 }
 
 var (

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/crossfade-db/crossfade/internal/dbserver"
 )
 
 // harness is what all suites of one run share.
@@ -21,7 +19,6 @@ type harness struct {
 	dir     string // working directory, removed by close unless -keep
 	binary  string // the proxy
 	allowed []allowance
-	version string // of the server, once one has run
 	began   time.Time
 }
 
@@ -71,17 +68,10 @@ func (h *harness) talk(format string, args ...any) {
 	fmt.Printf("[%4.0fs] "+format+"\n", append([]any{time.Since(h.began).Seconds()}, args...)...)
 }
 
-// startServer starts a server whose log tells each connection and its process.
-func (h *harness) startServer(ctx context.Context, options dbserver.Options) (*dbserver.Postgres, error) {
-	options.Settings = map[string]string{
-		"log_connections": "on", "log_line_prefix": "%p ", "log_min_error_statement": "panic",
-	}
-	server, err := dbserver.Start(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	h.version = server.Version().Text
-	return server, nil
+// logged are the settings of a server whose log tells each connection and its
+// process.
+func logged() map[string]string {
+	return map[string]string{"log_connections": "on", "log_line_prefix": "%p ", "log_min_error_statement": "panic"}
 }
 
 // command is a child process that dies whole, with its own children, when ctx

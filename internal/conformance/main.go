@@ -12,12 +12,18 @@
 //	           └── crossfade (built) ────┘                      the way taken
 //	                  compare(direct, proxied) ── allowed.txt ── docs/limits.md
 //
+// The suites that end in -target are the same at share 100 with canary.writes:
+// target: the direct run is on the target, of a newer version than the source,
+// where no session may come. The suite types moves the session of each of four
+// drivers to the target and back (package drivers).
+//
 // A difference is a failure, unless allowed.txt names the test together with
 // the sentence of docs/limits.md that tells users of it. So are a suite that
 // ran fewer tests than its floor, an allowed difference that did not occur, and
-// a connection in the server's log that did not come from the proxy. The suite
-// flip damages one byte of every row in a proxy of its own and fails unless the
-// comparison notices.
+// a connection in the server's log that did not come from the proxy. The suites
+// flip and flip-types damage a proxy of their own, which changes a byte of every
+// row, or lets numbers of the target through, and fail unless the comparison
+// notices.
 package main
 
 import (
@@ -35,8 +41,8 @@ import (
 
 // The whole run ends within these, whatever hangs.
 const (
-	shortLimit = 10 * time.Minute
-	fullLimit  = 40 * time.Minute
+	shortLimit = 15 * time.Minute
+	fullLimit  = 60 * time.Minute
 )
 
 // settings are the command line.
@@ -65,12 +71,15 @@ func main() {
 	}
 }
 
-var allSuites = []string{"pgx", "pq", "smoke", "flip"}
+var (
+	allSuites   = []string{"pgx", "pq", "smoke", "pgx-target", "pq-target", "smoke-target", "types", "flip", "flip-types"}
+	shortSuites = []string{"pgx", "smoke", "pgx-target", "smoke-target", "types", "flip", "flip-types"}
+)
 
 func parse(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
-	names := flags.String("suite", "", "comma-separated suites: pgx, pq, smoke, flip (default: all; with -short pgx, smoke, flip)")
+	names := flags.String("suite", "", "comma-separated suites of "+strings.Join(allSuites, ", ")+" (default: all; with -short all but pq and pq-target)")
 	flags.BoolVar(&s.short, "short", false, "the core of the suites only")
 	flags.BoolVar(&s.verbose, "v", false, "show what the differing tests printed")
 	flags.BoolVar(&s.keep, "keep", false, "keep the working directory and print its path")
@@ -80,7 +89,7 @@ func parse(args []string) (settings, error) {
 	}
 	s.suites = allSuites
 	if s.short {
-		s.suites = []string{"pgx", "smoke", "flip"}
+		s.suites = shortSuites
 	}
 	if *names == "" {
 		return s, nil
@@ -135,9 +144,19 @@ func (h *harness) suite(ctx context.Context, name string) (report, error) {
 	case "pq":
 		return h.drive(ctx, pqDriver())
 	case "smoke":
-		return h.smoke(ctx)
+		return h.smoke(ctx, relayed)
+	case "pgx-target":
+		return h.drive(ctx, pgxDriver().moves([]string{".", "./pgconn"}, 1400))
+	case "pq-target":
+		return h.drive(ctx, pqDriver().moves([]string{"."}, 1500))
+	case "smoke-target":
+		return h.smoke(ctx, moved)
+	case "types":
+		return h.types(ctx)
 	case "flip":
 		return h.flip(ctx)
+	case "flip-types":
+		return h.flipTypes(ctx)
 	default:
 		return report{}, errors.New("no such suite")
 	}

@@ -48,12 +48,16 @@ var pgxRoles = []string{
 	`CREATE USER " tricky, ' } "" \ test user " SUPERUSER PASSWORD 'secret'`,
 }
 
-func preparePgx(ctx context.Context, h *harness, dir string) (*site, error) {
+func preparePgx(ctx context.Context, h *harness, dir string, install dbserver.Install) (*site, error) {
 	certs := filepath.Join(dir, "testsetup", "certs")
 	if err := unpackCerts(certs); err != nil {
 		return nil, err
 	}
-	own, err := newAuthority(dir)
+	mine, err := os.MkdirTemp(h.dir, "authority-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for certificates: %w", err)
+	}
+	own, err := newAuthority(mine)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func preparePgx(ctx context.Context, h *harness, dir string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := h.startServer(ctx, dbserver.Options{HBA: pgxHBA})
+	server, err := dbserver.Start(ctx, dbserver.Options{Install: install, HBA: pgxHBA, Settings: logged()})
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +73,8 @@ func preparePgx(ctx context.Context, h *harness, dir string) (*site, error) {
 		server: server,
 		direct: place{port: server.Port(), ca: filepath.Join(certs, "ca.pem")},
 		proxy: proxyOptions{
-			binary: h.binary, address: server.Addr(), clientCA: filepath.Join(certs, "ca.pem"),
-			tls: map[string]any{"mode": "verify-full", "ca": filepath.Join(certs, "ca.pem"), "cert": cert, "key": key},
+			binary: h.binary, clientCA: filepath.Join(certs, "ca.pem"),
+			source: side{server.Addr(), map[string]any{"mode": "verify-full", "ca": filepath.Join(certs, "ca.pem"), "cert": cert, "key": key}},
 			accounts: []account{
 				{"pgx_md5", pgxSecret, "scram"},
 				{"pgx_scram", pgxSecret, "scram"},

@@ -19,6 +19,7 @@ func pqDriver() driver {
 		short: []string{"."}, shortFloor: 1500,
 		skip:     []string{"Example_openConfig"}, // ends the process unless a server is on port 5432
 		variants: []variant{{"text", []string{"PQTEST_BINARY_PARAMETERS=no"}}, {"binary", []string{"PQTEST_BINARY_PARAMETERS=yes"}}},
+		adapt:    adaptPq,
 		prepare:  preparePq,
 	}
 }
@@ -45,11 +46,8 @@ var pqRoles = []string{
 	"SET password_encryption = md5; CREATE ROLE pqgomd5 LOGIN PASSWORD 'wordpass'",
 }
 
-func preparePq(ctx context.Context, h *harness, dir string) (*site, error) {
-	if err := adaptPq(dir); err != nil {
-		return nil, err
-	}
-	server, err := h.startServer(ctx, dbserver.Options{HBA: pqHBA})
+func preparePq(ctx context.Context, h *harness, dir string, install dbserver.Install) (*site, error) {
+	server, err := dbserver.Start(ctx, dbserver.Options{Install: install, HBA: pqHBA, Settings: logged()})
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +56,12 @@ func preparePq(ctx context.Context, h *harness, dir string) (*site, error) {
 		server: server,
 		direct: place{port: server.Port()},
 		proxy: proxyOptions{
-			binary: h.binary, address: server.Addr(), clientCA: filepath.Join(certs, "root.crt"),
+			binary: h.binary, clientCA: filepath.Join(certs, "root.crt"),
 			cert: filepath.Join(certs, "server.crt"), key: filepath.Join(certs, "server.key"),
-			tls: map[string]any{
+			source: side{server.Addr(), map[string]any{
 				"mode": "verify-full", "server_name": "postgres", "ca": filepath.Join(certs, "root.crt"),
 				"cert": filepath.Join(certs, "postgresql.crt"), "key": filepath.Join(certs, "postgresql.key"),
-			},
+			}},
 			accounts: []account{
 				{name: "pqgo", auth: "trust"},
 				{name: "postgres", auth: "trust"},

@@ -30,21 +30,44 @@ type account struct {
 	auth           string // as in the proxy's configuration
 }
 
+// side is one of a proxy's databases.
+type side struct {
+	address string
+	tls     map[string]any // towards it; nil: none
+}
+
+func (s side) config() map[string]any {
+	config := map[string]any{"address": s.address}
+	if s.tls != nil {
+		config["tls"] = s.tls
+	}
+	return config
+}
+
+// canary is the part of a configuration that says who goes to the target.
+type canary struct {
+	writes string // refuse or target
+	keys   []string
+}
+
 // proxyOptions are what the proxies of the suites differ in.
 type proxyOptions struct {
 	binary    string
-	address   string         // of the source
-	tls       map[string]any // towards the source
-	clientCA  string         // who signs client certificates, "" for none
-	cert, key string         // what it presents; "": its own, of an authority of its own
+	source    side
+	target    *side // with canary
+	canary    canary
+	clientCA  string // who signs client certificates, "" for none
+	cert, key string // what it presents; "": its own, of an authority of its own
+	plain     bool   // it offers no encryption
 	accounts  []account
 }
 
 // proxied is a running proxy.
 type proxied struct {
 	place
-	cmd *exec.Cmd
-	log string // path
+	cmd   *exec.Cmd
+	log   string // path
+	admin string // its address
 }
 
 // startProxy starts a proxy in a directory of its own below dir and waits for
@@ -91,16 +114,42 @@ func (p *proxied) ready(out io.Reader) error {
 		return fmt.Errorf("wait for the proxy: %w: %s", err, said)
 	}
 	for _, word := range strings.Fields(line) {
-		if address, ok := strings.CutPrefix(word, "tcp="); ok {
+		name, address, _ := strings.Cut(word, "=")
+		switch name {
+		case "tcp":
 			_, port, err := net.SplitHostPort(address)
 			if err != nil {
 				return fmt.Errorf("read the ready line: %w", err)
 			}
-			p.port, err = strconv.Atoi(port)
-			return err
+			if p.port, err = strconv.Atoi(port); err != nil {
+				return fmt.Errorf("read the ready line: %w", err)
+			}
+		case "admin":
+			p.admin = address
 		}
 	}
-	return fmt.Errorf("read the ready line: no address in %q", line)
+	if p.port == 0 || p.admin == "" {
+		return fmt.Errorf("read the ready line: no address in %q", line)
+	}
+	return nil
+}
+
+// operate runs a command as an operator does. The token is in the proxy's own
+// directory.
+func (p *proxied) operate(ctx context.Context, words ...string) error {
+	args := append(words, "--reason", "conformance", "-c", p.cmd.Args[len(p.cmd.Args)-1], "--admin", "http://"+p.admin)
+	if _, err := output(ctx, p.cmd.Dir, p.cmd.Path, args...); err != nil {
+		return fmt.Errorf("operate the proxy: %w", err)
+	}
+	return nil
+}
+
+// canaryOf moves the proxy to phase canary, with a share in percent.
+func (p *proxied) canaryOf(ctx context.Context, share string) error {
+	if err := p.operate(ctx, "phase", "set", "canary"); err != nil {
+		return err
+	}
+	return p.operate(ctx, "canary", "set", share)
 }
 
 // drainLimit is how long a proxy waits for open transactions, stopLimit how
@@ -138,13 +187,10 @@ func (p *proxied) backends() (map[string]bool, error) {
 // write stores the configuration, as JSON, which is YAML. The passwords are in
 // the environment that it returns.
 func (o proxyOptions) write(dir string, signer *authority) (env []string, err error) {
-	cert, key := o.cert, o.key
-	if cert == "" {
-		if cert, key, err = signer.issue("localhost"); err != nil {
-			return nil, err
-		}
+	listener, err := o.listener(signer)
+	if err != nil {
+		return nil, err
 	}
-	listener := map[string]any{"mode": "prefer", "cert": cert, "key": key, "client_ca": o.clientCA}
 	var users []map[string]any
 	for i, a := range o.accounts {
 		user := map[string]any{"name": a.name, "auth": a.auth}
@@ -155,14 +201,20 @@ func (o proxyOptions) write(dir string, signer *authority) (env []string, err er
 		}
 		users = append(users, user)
 	}
-	text, err := json.MarshalIndent(map[string]any{
-		"listeners": []any{map[string]any{"name": "tcp", "address": "127.0.0.1:0", "tls": listener}},
-		"source":    map[string]any{"address": o.address, "tls": o.tls},
+	config := map[string]any{
+		"listeners": []any{listener},
+		"source":    o.source.config(),
 		"users":     users,
+		"state":     map[string]any{"dir": filepath.Join(dir, "state")},
 		"admin":     map[string]any{"address": "127.0.0.1:0"},
 		"limits":    map[string]any{"drain": drainLimit.String()},
 		"log":       map[string]any{"level": "debug", "format": "json"},
-	}, "", "  ")
+	}
+	if o.target != nil {
+		config["target"] = o.target.config()
+		config["canary"] = map[string]any{"writes": o.canary.writes, "key": o.canary.keys, "salt": "conformance"}
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the proxy's configuration: %w", err)
 	}
@@ -170,4 +222,21 @@ func (o proxyOptions) write(dir string, signer *authority) (env []string, err er
 		return nil, fmt.Errorf("write the proxy's configuration: %w", err)
 	}
 	return env, nil
+}
+
+// listener is the one that clients of TCP come to.
+func (o proxyOptions) listener(signer *authority) (map[string]any, error) {
+	listener := map[string]any{"name": "tcp", "address": "127.0.0.1:0"}
+	if o.plain {
+		return listener, nil
+	}
+	cert, key := o.cert, o.key
+	if cert == "" {
+		var err error
+		if cert, key, err = signer.issue("localhost"); err != nil {
+			return nil, err
+		}
+	}
+	listener["tls"] = map[string]any{"mode": "prefer", "cert": cert, "key": key, "client_ca": o.clientCA}
+	return listener, nil
 }

@@ -28,6 +28,8 @@ func TestVerdict(t *testing.T) {
 		{"too few tests, as skipped ones do not count", func(r *report) { r.Floor = 3 }, "only 2 tests ran"},
 		{"too few sessions through the proxy", func(r *report) { r.Evidence.Sessions = 2 }, "only 2 sessions"},
 		{"a connection past the proxy", func(r *report) { r.Evidence.Strays = []string{"user x"} }, "past the proxy: user x"},
+		{"a connection to the server where nobody is to be", func(r *report) { r.Evidence.Elsewhere = []string{"user x"} }, "went to the source: user x"},
+		{"an answer of the wrong server", func(r *report) { r.Wrong = []string{"answered by"} }, "answered by"},
 		{"damage that was noticed", func(r *report) { r.Expects, r.Differences = true, one }, ""},
 		{"damage that was not noticed", func(r *report) { r.Expects = true }, "did not notice"},
 	}
@@ -48,12 +50,12 @@ func TestVerdict(t *testing.T) {
 
 func TestDocumentHoldsTheFigures(t *testing.T) {
 	r := good()
-	r.Title, r.Seconds = "driver v1", 12
-	text := document([]report{r}, "15.18", "abc123", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	r.Title, r.Server, r.Seconds = "driver v1", "15.18", 12
+	text := document([]report{r}, "abc123", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	for _, want := range []string{
-		"PostgreSQL 15.18, commit abc123, 2026-01-02.",
-		"| driver v1 | direct | 3 | 1 | 1 | 1 | | | | |",
-		"| | proxied | 3 | 1 | 1 | 1 | 0 | 0 | 3 | 12 |",
+		"Commit abc123, 2026-01-02.",
+		"| driver v1 | 15.18 | direct | 3 | 1 | 1 | 1 | | | | |",
+		"| | | proxied | 3 | 1 | 1 | 1 | 0 | 0 | 3 | 12 |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the record does not hold %q:\n%s", want, text)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,8 @@ import (
 
 // site is a server that is set up for a suite, and how to reach it.
 type site struct {
-	server *dbserver.Postgres
+	server *dbserver.Postgres // that the sessions are to be on
+	unused *dbserver.Postgres // the source of a proxy whose sessions are at the target; nil where there is none
 	direct place
 	proxy  proxyOptions
 	env    func(place) []string
@@ -22,7 +24,66 @@ type site struct {
 }
 
 func (s *site) stop(ctx context.Context) error {
-	return s.server.Stop(context.WithoutCancel(ctx))
+	err := s.server.Stop(context.WithoutCancel(ctx))
+	if s.unused != nil {
+		err = errors.Join(err, s.unused.Stop(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+// leave makes source the one that the proxy's sessions leave for s.
+func (s *site) leave(source *site) {
+	s.unused = source.server
+	target := s.proxy.source
+	s.proxy.source, s.proxy.target = source.proxy.source, &target
+	s.proxy.canary = canary{writes: "target", keys: []string{"user"}}
+}
+
+// versions names the servers.
+func (s *site) versions() string {
+	if s.unused == nil {
+		return s.server.Version().Text
+	}
+	return s.unused.Version().Text + " to " + s.server.Version().Text
+}
+
+// through starts the proxy; what it does with sessions is settled.
+func (s *site) through(ctx context.Context, dir string) (*proxied, error) {
+	p, err := startProxy(ctx, dir, s.proxy)
+	if err != nil || s.proxy.target == nil {
+		return p, err
+	}
+	if err := p.canaryOf(ctx, "100"); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p, nil
+}
+
+// logs are what the servers have written.
+type logs struct{ used, unused string }
+
+func (s *site) logs() (l logs, err error) {
+	if l.used, err = s.server.Log(); err != nil || s.unused == nil {
+		return l, err
+	}
+	l.unused, err = s.unused.Log()
+	return l, err
+}
+
+// evidence reads from the logs, since before, how the proxied run reached the
+// server.
+func (s *site) evidence(before logs, p *proxied) (evidence, error) {
+	now, err := s.logs()
+	if err != nil {
+		return evidence{}, err
+	}
+	ports, err := p.backends()
+	if err != nil {
+		return evidence{}, err
+	}
+	e := judge(now.used[len(before.used):], ports)
+	e.Elsewhere = judge(now.unused[len(before.unused):], nil).Strays
+	return e, nil
 }
 
 // remake drops a database and makes it again with statements run in it.

@@ -21,9 +21,9 @@ const smokeUser, smokeSecret = "smoke", "a secret of the smoke suite"
 
 // smoke runs the scripts of clients and compares all that they print. A result
 // is one section of a script ("== name"), and passes if the client ended well.
-func (h *harness) smoke(ctx context.Context) (r report, err error) {
+func (h *harness) smoke(ctx context.Context, w way) (r report, err error) {
 	began := time.Now()
-	r = report{Suite: "smoke", Title: "psql, pgbench, psycopg, psycopg2, node pg", Floor: smokeFloor, Sessions: 30}
+	r = report{Suite: "smoke" + w.suffix(), Title: "psql, pgbench, psycopg, psycopg2, node pg", Floor: smokeFloor, Sessions: 30}
 	clients := allClients()
 	if h.short {
 		clients, r.Floor, r.Sessions = shortClients(clients), shortSmokeFloor, 20
@@ -33,23 +33,44 @@ func (h *harness) smoke(ctx context.Context) (r report, err error) {
 	if err != nil {
 		return r, err
 	}
-	server, err := h.startServer(ctx, dbserver.Options{TLS: true})
+	site, err := driver{way: w, prepare: prepareSmoke}.site(ctx, h, scripts)
+	if site != nil {
+		defer func() { err = errors.Join(err, site.stop(ctx)) }()
+	}
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx))) }()
-	if err := server.Exec(ctx, dbserver.Superuser, "CREATE ROLE smoke LOGIN PASSWORD '"+smokeSecret+"'"); err != nil {
-		return r, err
-	}
-	s := smoking{h: h, server: server, scripts: scripts, clients: clients}
+	r.Server = site.versions()
+	s := smoking{h: h, site: site, scripts: scripts, clients: clients}
 	r, err = s.run(ctx, r)
 	r.Seconds = time.Since(began).Seconds()
 	return r, err
 }
 
+func prepareSmoke(ctx context.Context, h *harness, _ string, install dbserver.Install) (*site, error) {
+	server, err := dbserver.Start(ctx, dbserver.Options{Install: install, TLS: true, Settings: logged()})
+	if err != nil {
+		return nil, err
+	}
+	s := &site{
+		server: server,
+		direct: place{port: server.Port(), ca: server.CAFile()},
+		proxy: proxyOptions{
+			binary:   h.binary,
+			source:   side{server.Addr(), map[string]any{"mode": "verify-full", "ca": server.CAFile()}},
+			accounts: []account{{smokeUser, smokeSecret, "scram"}},
+		},
+		reset: func(ctx context.Context) error { return remake(ctx, server, smokeUser, smokeUser) },
+	}
+	return s, server.Exec(ctx, dbserver.Superuser, "CREATE ROLE smoke LOGIN PASSWORD '"+smokeSecret+"'")
+}
+
 // equip looks for the clients and puts their scripts where they can be run.
 func (h *harness) equip(ctx context.Context, clients []client) (string, error) {
 	dir := filepath.Join(h.dir, "smoke")
+	if _, err := os.Stat(dir); err == nil {
+		return filepath.Join(dir, "smoke"), nil // another suite has
+	}
 	if err := os.CopyFS(dir, smokeScripts); err != nil {
 		return "", fmt.Errorf("write the scripts: %w", err)
 	}
@@ -69,39 +90,30 @@ func (h *harness) equip(ctx context.Context, clients []client) (string, error) {
 // smoking is the suite on its way.
 type smoking struct {
 	h       *harness
-	server  *dbserver.Postgres
+	site    *site
 	scripts string // directory
 	clients []client
 }
 
 func (s *smoking) run(ctx context.Context, r report) (_ report, err error) {
-	s.h.talk("smoke: %d clients, directly", len(s.clients))
-	if r.Direct, err = s.all(ctx, place{port: s.server.Port(), ca: s.server.CAFile()}); err != nil {
+	s.h.talk("%s: %d clients, directly", r.Suite, len(s.clients))
+	if r.Direct, err = s.all(ctx, s.site.direct); err != nil {
 		return r, err
 	}
-	before, err := s.server.Log()
+	before, err := s.site.logs()
 	if err != nil {
 		return r, err
 	}
-	proxy, err := startProxy(ctx, s.h.dir, proxyOptions{
-		binary: s.h.binary, address: s.server.Addr(),
-		tls:      map[string]any{"mode": "verify-full", "ca": s.server.CAFile()},
-		accounts: []account{{smokeUser, smokeSecret, "scram"}},
-	})
+	proxy, err := s.site.through(ctx, s.h.dir)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, proxy.stop()) }()
-	s.h.talk("smoke: the same through the proxy")
+	s.h.talk("%s: the same through the proxy", r.Suite)
 	if r.Proxied, err = s.all(ctx, proxy.place); err != nil {
 		return r, err
 	}
-	log, err := s.server.Log()
-	if err != nil {
-		return r, err
-	}
-	ports, err := proxy.backends()
-	r.Evidence = judge(log[len(before):], ports)
+	r.Evidence, err = s.site.evidence(before, proxy)
 	r.Differences, r.Allowed, r.Idle = sift(r.Suite, compare(r.Direct, r.Proxied), s.h.allowed)
 	return r, err
 }
@@ -109,7 +121,7 @@ func (s *smoking) run(ctx context.Context, r report) (_ report, err error) {
 func (s *smoking) all(ctx context.Context, at place) (results, error) {
 	found := results{}
 	for _, c := range s.clients {
-		if err := remake(ctx, s.server, smokeUser, smokeUser); err != nil {
+		if err := s.site.reset(ctx); err != nil {
 			return nil, err
 		}
 		printed, ended, err := s.one(ctx, c, at)
@@ -161,7 +173,7 @@ func (s *smoking) interrupt(ctx context.Context, cmd *exec.Cmd) error {
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for range look.C {
-		n, err := s.server.Query(ctx, dbserver.Superuser, asleep)
+		n, err := s.site.server.Query(ctx, dbserver.Superuser, asleep)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ type browser struct {
 	conn   *pgx.Conn
 	dice   *rand.Rand
 	sides  map[int]router.Side // by the port that a server names
+	lost   bool                // the connection; guarded by the desk
 }
 
 // look is a kind of reading.
@@ -35,10 +36,10 @@ type look struct {
 
 func looks() []look {
 	return []look{
-		{"page", 50, false, (*browser).readPage},
+		{"page", 55, false, (*browser).readPage},
 		{"order", 25, true, (*browser).readOrder},
 		{"cities", 5, false, (*browser).readCities},
-		{"snapshot", 8, true, (*browser).readSnapshot},
+		{"snapshot", 3, true, (*browser).readSnapshot},
 		{"local", 7, true, (*browser).readLocally},
 		{"settings", 5, false, (*browser).changeSettings},
 	}
@@ -51,6 +52,7 @@ const attempts = 5
 func (b *browser) turn(ctx context.Context) {
 	l := b.choose()
 	b.during(func(at *span) {
+		defer func() { b.lost = b.conn.IsClosed() }()
 		for attempt := 1; ; attempt++ {
 			err := l.do(b, ctx, at)
 			sqlstate, again := runAgain(err)
@@ -93,9 +95,18 @@ type asker interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// ask tells who answered, beside counting it.
-func (b *browser) ask(ctx context.Context, on asker, q question, at *span) (router.Side, error) {
+// ask counts an answer for the server that gave it.
+func (b *browser) ask(ctx context.Context, on asker, q question, at *span) error {
 	begin := time.Now()
+	side, err := b.tell(ctx, on, q)
+	if err == nil {
+		at.heard(answer{b.number, side, begin, time.Since(begin), q.inside})
+	}
+	return err
+}
+
+// tell says who answered.
+func (b *browser) tell(ctx context.Context, on asker, q question) (router.Side, error) {
 	rows, err := on.Query(ctx, q.sql, q.args...)
 	if err != nil {
 		return 0, err
@@ -124,7 +135,6 @@ func (b *browser) ask(ctx context.Context, on asker, q question, at *span) (rout
 	case !known:
 		return 0, fmt.Errorf("a server on port %d has answered, which is none of the two", port)
 	}
-	at.heard(answer{b.number, side, begin, time.Since(begin), q.inside})
 	return side, nil
 }
 
@@ -139,21 +149,27 @@ const (
 	memorySQL = `SELECT current_setting('work_mem'), current_setting('port')`
 )
 
+// thought is how long an application computes between the statements of a
+// transaction, so that some are always open.
+const thought = 20 * time.Millisecond
+
 // loadedOrders is how many orders shop.sql makes; they are on both sides.
 const loadedOrders = 3000
 
 // readPage runs a prepared statement, made when the session began.
 func (b *browser) readPage(ctx context.Context, at *span) error {
-	_, err := b.ask(ctx, b.conn, question{sql: pageSQL, args: []any{b.dice.IntN(products - page), page}, rows: page}, at)
-	return err
+	return b.ask(ctx, b.conn, question{sql: pageSQL, args: []any{b.dice.IntN(products - page), page}, rows: page}, at)
 }
 
 // readOrder looks at an order and its items in one transaction.
 func (b *browser) readOrder(ctx context.Context, at *span) error {
 	id := 1 + b.dice.IntN(loadedOrders)
 	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{orderOfID, itemsOfID} {
-			if _, err := b.ask(ctx, tx, question{sql: sql, args: []any{id}, rows: 1, inside: true}, at); err != nil {
+		for i, sql := range []string{orderOfID, itemsOfID} {
+			if err := pause(ctx, time.Duration(i)*thought); err != nil {
+				return err
+			}
+			if err := b.ask(ctx, tx, question{sql: sql, args: []any{id}, rows: 1, inside: true}, at); err != nil {
 				return err
 			}
 		}
@@ -163,11 +179,11 @@ func (b *browser) readOrder(ctx context.Context, at *span) error {
 
 // readCities uses the simple protocol.
 func (b *browser) readCities(ctx context.Context, at *span) error {
-	_, err := b.ask(ctx, b.conn, question{sql: citiesSQL, args: []any{pgx.QueryExecModeSimpleProtocol}, rows: cities}, at)
-	return err
+	return b.ask(ctx, b.conn, question{sql: citiesSQL, args: []any{pgx.QueryExecModeSimpleProtocol}, rows: cities}, at)
 }
 
-// readSnapshot reads twice in one snapshot, which only one server can have.
+// readSnapshot reads twice in one snapshot, which only one server can have. The
+// source may answer it for any session, so it is counted by itself.
 func (b *browser) readSnapshot(ctx context.Context, at *span) error {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return pgx.BeginTxFunc(ctx, b.conn, options, func(tx pgx.Tx) error {
@@ -175,13 +191,14 @@ func (b *browser) readSnapshot(ctx context.Context, at *span) error {
 		var sides [2]router.Side
 		for i := range sides {
 			var err error
-			if sides[i], err = b.ask(ctx, tx, question{sql: orderOfID, args: []any{id}, rows: 1, inside: true}, at); err != nil {
+			if sides[i], err = b.tell(ctx, tx, question{sql: orderOfID, args: []any{id}, rows: 1}); err != nil {
 				return err
 			}
 		}
 		if sides[0] != sides[1] {
 			return fmt.Errorf("one snapshot was read at the %s and at the %s", sides[0], sides[1])
 		}
+		at.snapped(sides[0])
 		return nil
 	})
 }
@@ -193,8 +210,7 @@ func (b *browser) readLocally(ctx context.Context, at *span) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+"'"); err != nil {
 			return err
 		}
-		_, err := b.ask(ctx, tx, question{sql: memorySQL, rows: 1, inside: true, first: memory}, at)
-		return err
+		return b.ask(ctx, tx, question{sql: memorySQL, rows: 1, inside: true, first: memory}, at)
 	})
 }
 
@@ -204,6 +220,5 @@ func (b *browser) changeSettings(ctx context.Context, at *span) error {
 	if _, err := b.conn.Exec(ctx, "SET statement_timeout = '"+limit+"'"); err != nil {
 		return err
 	}
-	_, err := b.ask(ctx, b.conn, question{sql: limitSQL, rows: 1, first: limit}, at)
-	return err
+	return b.ask(ctx, b.conn, question{sql: limitSQL, rows: 1, first: limit}, at)
 }

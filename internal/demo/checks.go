@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/crossfade-db/crossfade/internal/admin"
+	"github.com/crossfade-db/crossfade/router"
 )
 
 // check is one claim about what happened, with its figures.
@@ -21,26 +24,189 @@ func holds(checks []check) bool {
 	return true
 }
 
-// checks compare what the clients saw with what the server has.
+// checks compare what the clients saw with what the servers have, and with what
+// was promised.
 func (r *report) checks() []check {
+	checks := []check{{
+		r.majors[router.Source] != r.majors[router.Target],
+		fmt.Sprintf("versions: from PostgreSQL %d to %d", r.majors[router.Source], r.majors[router.Target]),
+	}}
+	checks = append(checks, r.clientChecks()...)
+	for i := range r.rows {
+		checks = append(checks, r.rows[i].checks()...)
+	}
+	checks = append(checks, r.outageChecks()...)
+	checks = append(checks, r.abortCheck())
+	checks = append(checks, r.bookChecks()...)
+	checks = append(checks, r.load.trouble.checks()...)
+	return append(checks, r.actChecks()...)
+}
+
+// spans are all that the clients did.
+func (r *report) spans() []*spanned {
+	all := []*spanned{&r.moving, &r.returning, &r.aborting}
+	for i := range r.rows {
+		all = append(all, &r.rows[i].seen)
+	}
+	return all
+}
+
+func (r *report) clientChecks() []check {
+	failed, answers := 0, 0
+	var snaps [router.Sides]int
+	var first error
+	for _, s := range r.spans() {
+		failed += s.failed
+		for side := range snaps {
+			answers += s.told[side]
+			snaps[side] += s.snaps[side]
+		}
+		if first == nil {
+			first = s.first
+		}
+	}
+	return []check{
+		{snaps[router.Source]+snaps[router.Target] > 0, fmt.Sprintf("snapshots: none split; %s were read at the source and %s at the target",
+			grouped(int64(snaps[router.Source])), grouped(int64(snaps[router.Target])))},
+		{failed == 0, fmt.Sprintf("client errors: %s, in %s readings and %s pieces of work at the tills",
+			grouped(int64(failed)), grouped(int64(answers)), grouped(int64(r.load.tally.count()))) + because(first)},
+		{
+			r.load.gone == 0 && r.left == 0,
+			fmt.Sprintf("connections: %d of %d were lost; %s left when all had gone", r.load.gone, r.load.size, plural(r.left, "session")),
+		},
+	}
+}
+
+// checks hold a row against its share.
+func (r *row) checks() []check {
+	if r.kind == downfall {
+		return nil // see outageChecks
+	}
+	told, want := r.seen.told, chosen(r.share)
+	claim := fmt.Sprintf("share %s %%: %s of %d browsers hashed to the target, and the servers answered accordingly",
+		r.share, grouped(int64(len(want))), browsers)
+	return []check{{
+		r.at.Target == len(want) && same(r.seen.by[router.Target], want) &&
+			(told[router.Target] > 0) == (len(want) > 0) && (told[router.Source] > 0) == (len(want) < browsers) &&
+			faithful(&r.seen) && r.seen.interruptions() == 0,
+		claim,
+	}}
+}
+
+// faithful says that no browser was answered by both servers.
+func faithful(s *spanned) bool {
+	for number := range s.by[router.Source] {
+		if s.by[router.Target][number] {
+			return false
+		}
+	}
+	return true
+}
+
+func same(a, b map[int]bool) bool {
+	for number := range a {
+		if !b[number] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// outageChecks are what the loss of the target may cost, and that it comes back.
+func (r *report) outageChecks() []check {
+	var down *row
+	for i := range r.rows {
+		if r.rows[i].kind == downfall {
+			down = &r.rows[i]
+		}
+	}
+	if down == nil {
+		return []check{{false, "target killed: not seen"}}
+	}
+	in, strangers, failed := chosen(down.share), 0, down.seen.failed+r.returning.failed
+	for _, s := range []*spanned{&down.seen, &r.returning} {
+		for number := range s.losers {
+			if !in[number] {
+				strangers++
+			}
+		}
+	}
+	n := down.seen.interruptions() + r.returning.interruptions()
+	return []check{
+		{
+			failed == 0 && strangers == 0 && down.seen.orders > 0,
+			fmt.Sprintf("target killed: %d errors, and %s of the source's sessions interrupted", failed, plural(strangers, "transaction")),
+		},
+		{
+			down.seen.interruptions() == len(down.seen.losers) && r.returning.interruptions() == len(r.returning.losers) &&
+				r.moving.interruptions() == 0 && r.aborting.interruptions() == 0,
+			fmt.Sprintf("target killed: %s of its %d sessions interrupted, each told so once and run again", plural(n, "transaction"), len(in)),
+		},
+		{
+			r.broken.State == router.TargetBroken.String() && r.mended > 0,
+			fmt.Sprintf("breaker: %s (%s), closed by itself, sessions back %s s after the restart", r.broken.State, r.broken.Reason, seconds(r.mended)),
+		},
+	}
+}
+
+// abortTime is the longest that the target may go on answering new statements.
+const abortTime = 1.0
+
+func (r *report) abortCheck() check {
+	late := r.aborting.last[router.Target].Sub(r.aborted).Seconds()
+	return check{
+		!r.aborted.IsZero() && late < abortTime && r.back > 0,
+		fmt.Sprintf("abort: the target has answered nothing that was asked later than %.2f s after it; status had nobody there after %s s",
+			max(late, 0), seconds(r.back)),
+	}
+}
+
+// bookChecks compare what the tills did with what the servers have.
+func (r *report) bookChecks() []check {
 	t := &r.load.tally
+	before, after := r.before[router.Source], r.after[router.Source]
 	placed, told := int64(len(t.done[placeOrder])), int64(r.load.heard)
-	rows := r.after.orders - r.before.orders
-	taken := r.after.taken - r.before.taken
-	checks := []check{
-		{t.failed() == 0, "client errors: " + grouped(int64(t.failed())) + because(t.first)},
+	rows, taken := after.orders-before.orders, after.taken-before.taken
+	return []check{
 		{placed == rows, fmt.Sprintf("orders: %s placed by clients, %s new rows", grouped(placed), grouped(rows))},
 		{t.cents == taken, fmt.Sprintf("money: %s paid by clients, %s new in payments", money(t.cents), money(taken))},
+		{after.taken == after.ordered, fmt.Sprintf("money: %s in payments, %s in paid orders", money(after.taken), money(after.ordered))},
 		{
-			r.after.taken == r.after.ordered,
-			fmt.Sprintf("money: %s in payments, %s in paid orders", money(r.after.taken), money(r.after.ordered)),
+			r.before[router.Target] == r.after[router.Target],
+			fmt.Sprintf("target: %s orders before and %s after, as nothing may write there",
+				grouped(r.before[router.Target].orders), grouped(r.after[router.Target].orders)),
 		},
 		{
 			placed == told && r.load.deaf == nil,
 			fmt.Sprintf("notices: %s orders told to an idle LISTENing session, of %s", grouped(told), grouped(placed)) + because(r.load.deaf),
 		},
 	}
-	return append(checks, r.load.trouble.checks()...)
+}
+
+// breakerAct is the act of a breaker that opens or closes.
+const breakerAct = "breaker"
+
+// actChecks look for everything that was typed in the chain of acts.
+func (r *report) actChecks() []check {
+	found, automatic := 0, 0
+	for i := range r.audited.records {
+		if found < len(r.acts) && r.acts[found].is(&r.audited.records[i]) {
+			found++
+		}
+		if r.audited.records[i].Act == breakerAct && r.audited.records[i].Door == admin.DoorAuto {
+			automatic++
+		}
+	}
+	v := r.audited.verdict
+	claim := fmt.Sprintf("chain: %s hold", plural(int(v.Records), "record"))
+	if !v.OK {
+		claim = fmt.Sprintf("chain: broken at record %d", v.Broken)
+	}
+	return []check{
+		{found == len(r.acts), fmt.Sprintf("acts: %d typed, %d of them in the chain, each with who, before, after and why", len(r.acts), found)},
+		{automatic >= 2, fmt.Sprintf("acts: %d more of the breaker's own, which has opened and closed", automatic)},
+		{v.OK && v.Records >= uint64(len(r.acts)), claim},
+	}
 }
 
 func (t *trouble) checks() []check {

@@ -32,7 +32,7 @@ func (p place) connect(ctx context.Context, name string) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// The streams keep the dice of the two kinds of sessions apart.
+// Streams of dice, apart for the two kinds of sessions.
 const (
 	tillDice = iota
 	browserDice

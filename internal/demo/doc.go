@@ -38,11 +38,14 @@ type Options struct {
 	Command func(ctx context.Context, args []string, out, talk io.Writer) int
 	Out     io.Writer     // what people read; nil: nowhere
 	Talk    io.Writer     // warnings of the proxy; nil: nowhere
-	Length  time.Duration // of each share; 0: 2 s
+	Length  time.Duration // of each share; 0: 3 s, or 1 s with Exit
 	Exit    bool          // end after the report, without leaving all running
 }
 
-const defaultLength = 2 * time.Second
+const (
+	defaultLength = 3 * time.Second
+	briefLength   = time.Second
+)
 
 // Run starts both servers and the proxy, takes the share up and down under load,
 // kills the target in between, and prints what happened. Then it leaves all
@@ -56,7 +59,11 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if opt.Talk == nil {
 		opt.Talk = io.Discard
 	}
-	if opt.Length == 0 {
+	switch {
+	case opt.Length != 0:
+	case opt.Exit:
+		opt.Length = briefLength
+	default:
 		opt.Length = defaultLength
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

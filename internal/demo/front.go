@@ -10,30 +10,46 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/crossfade-db/crossfade/internal/dbserver"
 )
 
-// configText is the configuration of the proxy. Its verbs: the source's address.
+// salt places the browsers so that the smallest share of the demo has some.
+const salt = "shop-18"
+
+// configText is the configuration of the proxy. Its verbs: the addresses of the
+// source and the target.
 const configText = `listeners:
   - name: shop
     address: 127.0.0.1:0
-source:
-  address: %s
-  database: shop
+source: {address: "%s", database: shop}
+target: {address: "%s", database: shop}
 users:
   - name: shop
     password: "file:shop.password"
-    source: {user: shop, password: "file:source.password"}
+    source: {user: shop, password: "file:server.password"}
+    target: {user: shop, password: "file:server.password"}
+canary:
+  key: [application_name]
+  salt: ` + salt + `
+  force_out: ["application_name=` + tillName + `"]
+  writes: refuse
+state: {dir: ` + stateDir + `}
 admin: {address: "127.0.0.1:0"}
 limits: {drain: 2s}
 log: {level: warn}
 `
 
+// stateDir is where the proxy keeps its state, in the directory of the demo.
+const stateDir = "state"
+
 // writeConfig stores the configuration and the passwords it refers to in dir:
-// the one that clients give, and the one that the source wants.
-func writeConfig(dir, source, outer, inner string) (file string, err error) {
+// the one that clients give, and the one that both servers want.
+func writeConfig(dir string, servers dbserver.Pair, outer, inner string) (file string, err error) {
 	const name = "crossfade.yaml"
 	for file, text := range map[string]string{
-		name: fmt.Sprintf(configText, source), "shop.password": outer, "source.password": inner,
+		name:            fmt.Sprintf(configText, servers.Source.Addr(), servers.Target.Addr()),
+		"shop.password": outer, "server.password": inner,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("write the proxy's configuration: %w", err)

@@ -10,7 +10,7 @@ import (
 
 const (
 	grace     = 30 * time.Second      // for what has begun when the load is to end
-	lookAgain = 20 * time.Millisecond // between two looks at something awaited
+	lookAgain = 50 * time.Millisecond // between two looks at something awaited
 )
 
 // How long a session rests between two pieces of work, on average. It leaves
@@ -41,6 +41,7 @@ type load struct {
 	began               time.Time
 	stop                chan struct{} // closed when all are to end
 	cancel              context.CancelCauseFunc
+	cause               func() error // why it was cancelled
 	shopping, listening sync.WaitGroup
 	result              loaded
 }
@@ -55,6 +56,7 @@ func openLoad(ctx context.Context, at place, first *span) (*load, error) {
 	l := &load{crowd: c, place: at, began: time.Now(), stop: make(chan struct{})}
 	l.enter(first)
 	ctx, l.cancel = context.WithCancelCause(ctx)
+	l.cause = func() error { return context.Cause(ctx) }
 	l.listening.Go(func() { l.result.heard, l.result.deaf = listen(ctx, c.listener) })
 	l.shopping.Go(func() { l.result.trouble = makeTrouble(ctx, c.trouble) })
 	for _, s := range c.shoppers {
@@ -75,6 +77,19 @@ func (l *load) enter(s *span) {
 	for _, each := range l.browsers {
 		each.enter(s)
 	}
+}
+
+// present is how many of some browsers still have their connection.
+func (l *load) present(of map[int]bool) int {
+	n := 0
+	for _, b := range l.browsers {
+		b.during(func(*span) {
+			if of[b.number] && !b.lost {
+				n++
+			}
+		})
+	}
+	return n
 }
 
 // keepOn works until the load is to end. A session that is lost stays away; its
@@ -104,11 +119,12 @@ func (l *load) end(ctx context.Context) (*loaded, error) {
 	l.listening.Wait()
 	l.result.gone, l.result.size = l.gone(), l.size()
 	l.leave()
-	l.cancel(nil)
 	for _, s := range l.shoppers {
 		l.result.tally.merge(&s.tally)
 	}
-	return &l.result, context.Cause(ctx)
+	err := l.cause()
+	l.cancel(nil)
+	return &l.result, err
 }
 
 // pause waits; its error is the reason why ctx ended before.

@@ -14,7 +14,6 @@ import (
 
 // figures is what the proxy's metrics say.
 type figures struct {
-	sessions  int           // of clients
 	memory    int64         // bytes in use by the process (RSS)
 	exchanges uint64        // that were timed
 	own       time.Duration // the proxy's part of them, together
@@ -59,7 +58,6 @@ func parseMetrics(text io.Reader) (figures, error) {
 	count := func(m *dto.Metric) float64 { return float64(m.GetHistogram().GetSampleCount()) }
 	overhead := families["crossfade_overhead_seconds"]
 	return figures{
-		sessions:  int(sum(families["crossfade_sessions"], gauge)),
 		memory:    int64(sum(families["process_resident_memory_bytes"], gauge)),
 		exchanges: uint64(sum(overhead, count)),
 		own:       time.Duration(sum(overhead, seconds) * float64(time.Second)),

@@ -5,22 +5,29 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/crossfade-db/crossfade/router"
 )
 
 // report is everything that was measured.
 type report struct {
-	load          *loaded
-	before, after books   // the server's figures around the load
-	sessions      int     // at the server, in the middle of the load
-	midway, end   figures // the proxy's
+	toured
+	majors  [router.Sides]int
+	load    *loaded
+	before  [router.Sides]books // the servers' figures around the load
+	after   [router.Sides]books
+	left    int     // sessions that the proxy has when all clients have gone
+	end     figures // the proxy's
+	audited audited
 }
 
-// text is the report as people read it.
+// text is the report as people read it, below the rows.
 func (r *report) text() string {
 	var b strings.Builder
-	r.writeClients(&b)
-	r.writeServer(&b)
+	b.WriteString("\n")
+	r.writeTills(&b)
 	r.writeProxy(&b)
+	r.writeActs(&b)
 	checks := r.checks()
 	b.WriteString("\nChecks\n")
 	for _, c := range checks {
@@ -36,9 +43,9 @@ func (r *report) text() string {
 	return b.String()
 }
 
-// writeClients tells each kind of work with its median and 99th percentile.
-func (r *report) writeClients(b *strings.Builder) {
-	b.WriteString("What the clients saw\n")
+// writeTills tells each kind of work with its median and 99th percentile.
+func (r *report) writeTills(b *strings.Builder) {
+	b.WriteString("What the tills saw, from beginning to end\n")
 	fmt.Fprintf(b, "  %-8s %9s %9s %9s %9s %7s\n", "work", "count", "per s", "p50 ms", "p99 ms", "errors")
 	var all []time.Duration
 	for k, work := range works {
@@ -56,32 +63,26 @@ func (r *report) writeWork(b *strings.Builder, name string, done []time.Duration
 		milliseconds(quantile(done, 0.50)), milliseconds(quantile(done, 0.99)), grouped(int64(failed)))
 }
 
-func (r *report) writeServer(b *strings.Builder) {
-	b.WriteString("\nWhat the server itself says\n")
-	line(b, "sessions from the proxy", grouped(int64(r.sessions)))
-	line(b, "transactions committed", grouped(r.after.committed-r.before.committed),
-		"the clients' work, logins, taking notices")
-	line(b, "rows read", grouped(r.after.read-r.before.read))
-	line(b, "rows written", grouped(r.after.written-r.before.written))
-}
-
 func (r *report) writeProxy(b *strings.Builder) {
 	b.WriteString("\nWhat the proxy says\n")
-	line(b, "sessions", grouped(int64(r.midway.sessions)))
 	if r.end.exchanges > 0 {
 		own := r.end.own / time.Duration(r.end.exchanges)
 		line(b, "its own time per exchange", fmt.Sprintf("%.1f us", float64(own)/float64(time.Microsecond)),
 			"mean of "+grouped(int64(r.end.exchanges))+", on a machine busy with the load")
 	}
-	if r.midway.memory > 0 {
+	if r.end.memory > 0 {
 		const mib = 1 << 20
-		line(b, "memory", grouped(r.midway.memory/mib)+" MiB", "with the clients, in one process")
+		line(b, "memory", grouped(r.end.memory/mib)+" MiB", "with the clients, in one process")
 	}
+}
+
+func (r *report) writeActs(b *strings.Builder) {
+	b.WriteString("\n$ crossfade audit list\n" + r.audited.list + "\n$ crossfade audit verify\n" + r.audited.verified)
 }
 
 // line is a figure, and in brackets what it means.
 func line(b *strings.Builder, name, figure string, notes ...string) {
-	fmt.Fprintf(b, "  %-26s %12s", name, figure)
+	fmt.Fprintf(b, "  %-26s %9s", name, figure)
 	for _, note := range notes {
 		b.WriteString("  (" + note + ")")
 	}

@@ -2,6 +2,8 @@ package demo
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +27,7 @@ type spanned struct {
 	took   [router.Sides][]time.Duration // how long each took
 	by     [router.Sides]map[int]bool    // numbers of the browsers that were told so
 	last   [router.Sides]time.Time       // when the last of them outside of a transaction began
+	snaps  [router.Sides]int             // snapshots that were read, by the server that had them
 	orders int                           // placed by the tills
 	failed int
 	first  error          // the first failure
@@ -53,6 +56,12 @@ func (s *span) heard(a answer) {
 	if !a.inside && a.begun.After(s.last[a.side]) {
 		s.last[a.side] = a.begun
 	}
+}
+
+func (s *span) snapped(side router.Side) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.snaps[side]++
 }
 
 func (s *span) ordered() {
@@ -130,4 +139,13 @@ func (d *desk) enter(s *span) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.at = s
+}
+
+// codes lists SQLSTATEs with their numbers.
+func codes(by map[string]int) string {
+	var words []string
+	for _, code := range slices.Sorted(maps.Keys(by)) {
+		words = append(words, fmt.Sprintf("%s %d", code, by[code]))
+	}
+	return "(SQLSTATE " + strings.Join(words, ", ") + ")"
 }

@@ -22,7 +22,7 @@ func stroll(ctx context.Context, at place) {
 		group.Go(func() { comeAndGo(ctx, func() { sell(ctx, at, n) }) })
 	}
 	for n := range browsers {
-		group.Go(func() { comeAndGo(ctx, func() { browse(ctx, at, n+1) }) })
+		group.Go(func() { comeAndGo(ctx, func() { window(ctx, at, n+1) }) })
 	}
 	group.Wait()
 }
@@ -49,8 +49,8 @@ func sell(ctx context.Context, at place, n int) {
 	}
 }
 
-// browse is one browser of the light load, until it is lost or ctx ends.
-func browse(ctx context.Context, at place, number int) {
+// window is one browser of the light load, until it is lost or ctx ends.
+func window(ctx context.Context, at place, number int) {
 	b, err := at.come(ctx, number)
 	if err != nil {
 		return

@@ -56,3 +56,12 @@ func quantile(durations []time.Duration, q float64) time.Duration {
 	rank := int(math.Ceil(q * float64(len(durations))))
 	return durations[max(rank, 1)-1]
 }
+
+// count is how many pieces of work were done.
+func (t *tally) count() int {
+	n := 0
+	for _, done := range t.done {
+		n += len(done)
+	}
+	return n
+}

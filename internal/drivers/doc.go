@@ -6,15 +6,15 @@
 // (Prepare). Each driver runs one script, three rounds on one connection,
 // through a Tap that keeps every byte its server sends:
 //
-//	          ┌── Tap ── the source ────────────────────── Run ─┐
-//	script ───┤                                                 ├── Judge
-//	          └── Tap ── the proxy ──┬── the source ─────  Run ─┘
+//	          ┌── Tap ── the source
+//	script ───┤
+//	          └── Tap ── the proxy ──┬── the source
 //	                                 └── the target
 //
-// Between the rounds whoever calls moves the share: 0, 100, 0. Judge wants what
-// the proxy sent to be, byte for byte, what the source alone sends, whichever
-// side answered; so it sees numbers also where no message shows them, inside of
+// Between the rounds an operator moves the share: 0, 100, 0 or 100, 0, 100. What
+// the proxy sends must be, byte for byte, what the source alone sends, whichever
+// side answered; so numbers are seen also where no message shows them, inside of
 // arrays, composites and copied data. Every row says which server it came from:
-// plain sections must come from the target in the second round, all others from
-// the source.
+// at share 100 plain sections must come from the target, all others from the
+// source (Wrong).
 package drivers

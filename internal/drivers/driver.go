@@ -33,9 +33,21 @@ type Driver struct {
 	inside  script
 }
 
-// script talks to the database at port, prints what it sees, and calls next at
-// the end of each round.
-type script func(ctx context.Context, port int, out io.Writer, next func() error) error
+// Shares says which rounds are at share 100; the others are at share 0.
+type Shares [Rounds]bool
+
+// Course is what a run goes through.
+type Course struct {
+	Port   int // of 127.0.0.1, where the database is, or a proxy
+	Shares Shares
+	// Move brings the share to 100 or to 0. It is called before the driver
+	// connects and between the rounds, while its session waits. Nil: nobody.
+	Move func(ctx context.Context, whole bool) error
+}
+
+// script talks to the database of a course, prints what it sees, and calls next
+// at the end of each round.
+type script func(ctx context.Context, c Course, out io.Writer, next func() error) error
 
 // Pgx is the driver that needs nothing beside Go.
 func Pgx() Driver { return Driver{Name: "pgx", inside: pgxScript} }
@@ -78,22 +90,25 @@ type Round struct {
 // runLimit bounds one script.
 const runLimit = 2 * time.Minute
 
-// Run runs the driver's script against a port of 127.0.0.1. After each round
-// but the last it calls moved with the number of the round that comes, from 2.
-func (d Driver) Run(ctx context.Context, port int, moved func(ctx context.Context, round int) error) (_ []Round, err error) {
+// Run runs the driver's script on one connection.
+func (d Driver) Run(ctx context.Context, c Course) (_ []Round, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	tap, err := NewTap(ctx, port)
+	tap, err := NewTap(ctx, c.Port)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, tap.Close()) }()
-	r := &running{tap: tap, moved: moved}
+	r := &running{tap: tap, course: c}
+	if err := r.move(ctx); err != nil {
+		return nil, err
+	}
 	run := d.inside
 	if run == nil {
 		run = d.child
 	}
-	if err := run(ctx, tap.Port(), &r.printed, func() error { return r.next(ctx) }); err != nil {
+	c.Port = tap.Port()
+	if err := run(ctx, c, &r.printed, func() error { return r.next(ctx) }); err != nil {
 		return nil, fmt.Errorf("run %s: %w, after it had printed %d sections", d.Name, err, strings.Count(r.printed.String(), "== "))
 	}
 	if len(r.rounds) != Rounds {
@@ -105,7 +120,7 @@ func (d Driver) Run(ctx context.Context, port int, moved func(ctx context.Contex
 // running is a run on its way.
 type running struct {
 	tap     *Tap
-	moved   func(ctx context.Context, round int) error
+	course  Course
 	printed strings.Builder
 	sent    int // bytes of earlier rounds
 	rounds  []Round
@@ -130,12 +145,20 @@ func (r *running) next(ctx context.Context) error {
 	if len(r.rounds) >= Rounds {
 		return nil
 	}
-	return r.moved(ctx, len(r.rounds)+1)
+	return r.move(ctx)
+}
+
+// move brings the share to where the round that comes wants it.
+func (r *running) move(ctx context.Context) error {
+	if r.course.Move == nil {
+		return nil
+	}
+	return r.course.Move(ctx, r.course.Shares[len(r.rounds)])
 }
 
 // child runs a script as a process, which prints "-- next" at the end of a
 // round and goes on when it has read a line.
-func (d Driver) child(ctx context.Context, port int, out io.Writer, next func() error) (err error) {
+func (d Driver) child(ctx context.Context, c Course, out io.Writer, next func() error) (err error) {
 	dir, err := os.MkdirTemp("", "crossfade-drivers-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the script: %w", err)
@@ -145,7 +168,7 @@ func (d Driver) child(ctx context.Context, port int, out io.Writer, next func() 
 		return fmt.Errorf("write the script: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, d.command[0], d.command[1:]...)
-	cmd.Dir, cmd.Env = filepath.Join(dir, "scripts"), environ(port)
+	cmd.Dir, cmd.Env = filepath.Join(dir, "scripts"), environ(c.Port)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second

@@ -37,9 +37,8 @@ func (r Round) Sections() []Section {
 	return out
 }
 
-// Wrong says in sentences which sections the wrong server answered, given the
-// share in each round: all or nothing.
-func Wrong(rounds []Round, shares [Rounds]bool, ports Ports) []string {
+// Wrong says in sentences which sections the wrong server answered.
+func Wrong(rounds []Round, shares Shares, ports Ports) []string {
 	var out []string
 	for i, round := range rounds {
 		answered := 0

@@ -28,12 +28,12 @@ type pgxRun struct {
 	out  io.Writer
 }
 
-func pgxScript(ctx context.Context, port int, out io.Writer, next func() error) (err error) {
+func pgxScript(ctx context.Context, c Course, out io.Writer, next func() error) (err error) {
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
 		return err
 	}
-	config.Host, config.Port = "127.0.0.1", uint16(port)
+	config.Host, config.Port = "127.0.0.1", uint16(c.Port)
 	config.User, config.Password, config.Database = User, Secret, Database
 	config.Fallbacks, config.RuntimeParams = nil, map[string]string{"timezone": "UTC"}
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -45,11 +45,11 @@ func pgxScript(ctx context.Context, port int, out io.Writer, next func() error) 
 	if err := p.register(ctx); err != nil {
 		return err
 	}
-	for round := 1; round <= Rounds; round++ {
-		for _, part := range p.parts(round) {
+	for i, whole := range c.Shares {
+		for _, part := range p.parts(i+1, !whole) { // a session of the canary only reads
 			fmt.Fprintln(out, "==", part.name)
 			if err := part.run(ctx); err != nil {
-				return fmt.Errorf("%s, round %d: %w", part.name, round, err)
+				return fmt.Errorf("%s, round %d: %w", part.name, i+1, err)
 			}
 		}
 		if err := next(); err != nil {
@@ -88,7 +88,7 @@ var ways = []struct {
 	{"simple", pgx.QueryExecModeSimpleProtocol},
 }
 
-func (p *pgxRun) parts(round int) []part {
+func (p *pgxRun) parts(round int, writes bool) []part {
 	var all []part
 	for _, way := range ways {
 		all = append(all, part{"plain, " + way.name, func(ctx context.Context) error {
@@ -97,16 +97,15 @@ func (p *pgxRun) parts(round int) []part {
 			return p.each(ctx, way.mode, typeTexts)
 		}})
 	}
-	fresh := fmt.Sprintf("SELECT feels AS feels_%d, home AS home_%d, %s FROM people ORDER BY id", round, round, by)
 	all = append(all,
 		part{"types as parameters", p.parameters},
-		part{"types, a new statement", func(ctx context.Context) error { return p.ask(ctx, pgx.QueryExecModeCacheStatement, fresh) }},
+		part{"types, new statements", func(ctx context.Context) error { return p.fresh(ctx, round) }},
 		part{"numbers of the catalog", func(ctx context.Context) error { return p.each(ctx, pgx.QueryExecModeCacheStatement, catalogTexts) }},
 		part{"plain in a transaction", func(ctx context.Context) error { return p.inTransaction(ctx, plainTexts) }},
 		part{"types in a transaction", func(ctx context.Context) error { return p.inTransaction(ctx, typeTexts) }},
 		part{"plain in a batch", p.batch},
 	)
-	if round != 2 { // a session of the canary only reads
+	if writes {
 		all = append(all, part{"writes", p.write})
 	}
 	return all
@@ -190,6 +189,27 @@ func (p *pgxRun) parameters(ctx context.Context) error {
 		{"SELECT $1::mood, $2::mood[], $3::place, $4::place[], " + by, []any{"sad", []string{"ok"}, home, []place{home}}},
 	} {
 		if err := p.ask(ctx, pgx.QueryExecModeCacheStatement, question.text, question.values...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fresh asks what nobody has asked before: types of columns, of parameters, and
+// of expressions, which no table's column speaks for.
+func (p *pgxRun) fresh(ctx context.Context, round int) error {
+	for _, question := range []struct {
+		text   string
+		values []any
+	}{
+		{"SELECT feels AS feels_%d, home, " + by + " FROM people WHERE feels > $1 ORDER BY id", []any{"sad"}},
+		{"SELECT 'ok'::mood AS mood_%d, " + by, nil},
+		{"SELECT ARRAY['ok'::mood] AS moods_%d, " + by, nil},
+		{"SELECT ROW('x', 1, 'sad')::place AS place_%d, " + by, nil},
+		{"SELECT $1::mood AS mood_%d, " + by, []any{"happy"}},
+		{"SELECT count(*) AS count_%d, " + by + " FROM people WHERE feels = $1", []any{"happy"}},
+	} {
+		if err := p.ask(ctx, pgx.QueryExecModeCacheStatement, fmt.Sprintf(question.text, round), question.values...); err != nil {
 			return err
 		}
 	}

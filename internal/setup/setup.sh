@@ -5,7 +5,7 @@
 #   setup.sh versions      PostgreSQL 12 and 18, to move from and to, in the cache
 #   setup.sh clients       psql and pgbench
 #   setup.sh bench         clients, pgbouncer, haproxy
-#   setup.sh conformance   clients, Python's psycopg and psycopg2, node, npm
+#   setup.sh conformance   clients, Python's psycopg, psycopg2 and asyncpg, node, npm, Java with pgJDBC
 #
 # Several groups may be given; postgres is the default. What is present is left
 # alone, without a call of the package manager. On Debian and Ubuntu what is
@@ -42,6 +42,9 @@ has_postgres() {
 }
 
 imports() { /usr/bin/python3 -c "import $1" >/dev/null 2>&1; }
+
+# macOS has a javac that only asks for a real one.
+compiles_java() { javac -version >/dev/null 2>&1; }
 
 compiles_c() {
 	echo '#include <stdio.h>' | "${CC:-cc}" -x c -c -o /dev/null - >/dev/null 2>&1
@@ -199,12 +202,16 @@ conformance() {
 	set --
 	if ! imports psycopg; then set -- "$@" python3-psycopg; fi
 	if ! imports psycopg2; then set -- "$@" python3-psycopg2; fi
+	if ! imports asyncpg; then set -- "$@" python3-asyncpg; fi
+	if [ ! -r /usr/share/java/postgresql.jar ]; then set -- "$@" libpostgresql-jdbc-java; fi
+	if ! compiles_java; then set -- "$@" default-jdk-headless; fi
 	if ! has node && ! has nodejs; then set -- "$@" nodejs; fi
 	if ! has npm; then set -- "$@" npm; fi
 	if [ $# -eq 0 ]; then return 0; fi
 	if ! has apt-get; then
-		elsewhere "drivers ($*)" "node python && pip3 install psycopg psycopg2-binary" \
-			"python3-psycopg3 python3-psycopg2 nodejs npm" "python-psycopg python-psycopg2 nodejs npm"
+		elsewhere "drivers ($*)" "node python openjdk && pip3 install psycopg psycopg2-binary asyncpg (and pgJDBC's jar as /usr/share/java/postgresql.jar)" \
+			"python3-psycopg3 python3-psycopg2 python3-asyncpg nodejs npm java-devel postgresql-jdbc" \
+			"python-psycopg python-psycopg2 python-asyncpg nodejs npm jdk-openjdk (and pgJDBC's jar as /usr/share/java/postgresql.jar)"
 	fi
 	apt_install "drivers whose behaviour through the proxy is compared" "$@"
 }

@@ -112,6 +112,9 @@ func (e *Postgres) lookParse(message []byte, b *Batch) {
 		b.against(router.Unknown)
 		return
 	}
+	if s := e.mobile.Statements[string(name)]; s != nil && len(name) > 0 {
+		b.Needs = append(b.Needs, Need{Name: string(name), Statement: s}) // the name is taken, on both sides
+	}
 	b.made = append(b.made, name)
 	if n := e.mobile.Numbers; n != nil && !n.Parse(message) {
 		b.against(router.TypeOID)
@@ -248,7 +251,10 @@ func (e *Postgres) control(text []byte, effects pgsql.Effects, b *Batch) {
 	case word == "commit" || word == "end":
 		b.Ends = len(b.Texts) == 1
 	}
-	b.Retry = false
+	begins := e.Tx() == 'I' && len(b.Texts) == 1 && effects&pgsql.Several == 0
+	if word := firstWord(text); !begins || word != "begin" && word != "start" {
+		b.Retry = false // a transaction that has just begun can begin elsewhere
+	}
 	if effects&pgsql.Several != 0 {
 		e.mobile.scripted = false
 	}

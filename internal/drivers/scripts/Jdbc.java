@@ -80,10 +80,11 @@ public class Jdbc {
     happy.setType("mood");
     happy.setValue("happy");
     ask("SELECT id, " + BY + " FROM people WHERE feels = ?", happy);
-    ask("SELECT id, " + BY + " FROM people WHERE feels = ?::mood", "happy");
     ask("SELECT id, " + BY + " FROM people WHERE felt @> ?", conn.createArrayOf("mood", new String[] {"ok"}));
-    ask("SELECT id, " + BY + " FROM people WHERE home = ?::place", "(\"High Street\",3,ok)");
     ask("SELECT ?::mood, ?::mood[], ?::place, " + BY, "sad", "{ok}", "(x,1,sad)");
+    section("plain texts that are cast to types");
+    ask("SELECT id, " + BY + " FROM people WHERE feels = ?::mood", "happy");
+    ask("SELECT id, " + BY + " FROM people WHERE ?::place = home", "(\"High Street\",3,ok)");
   }
 
   static void round(int number) throws Exception {
@@ -96,8 +97,12 @@ public class Jdbc {
     section("plain, a new statement");
     ask("SELECT label AS label_" + number + ", price AS price_" + number + ", " + BY + " FROM items ORDER BY id LIMIT 2");
     types();
-    section("types, a new statement");
+    section("types, new statements");
     ask("SELECT feels AS feels_" + number + ", home AS home_" + number + ", " + BY + " FROM people ORDER BY id");
+    for (String expression : new String[] {"'ok'::mood", "ARRAY['ok'::mood]", "ROW('x', 1, 'sad')::place"}) {
+      ask("SELECT " + expression + " AS expression_" + number + ", " + BY);
+    }
+    ask("SELECT ?::mood AS mood_" + number + ", " + BY, "happy");
     section("numbers of the catalog");
     ask("SELECT 'mood'::regtype::oid, 'items'::regclass::oid, pg_typeof('ok'::mood)::oid, " + BY);
     ask("SELECT tableoid, id, " + BY + " FROM items ORDER BY id LIMIT 2");

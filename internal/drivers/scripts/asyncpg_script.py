@@ -33,7 +33,7 @@ async def main():
         await ask(conn, "SELECT id, name, feels, felt, best, home, homes, open, opens, " + BY + " FROM people ORDER BY id")
         section("types with a codec of the program's")
         await conn.set_type_codec("mood", encoder=str.lower, decoder=str.upper, schema="public")
-        await ask(conn, "SELECT id, feels, felt, home, " + BY + " FROM people WHERE feels = $1", "HAPPY")
+        await ask(conn, "SELECT id, feels, felt, " + BY + " FROM people WHERE feels = $1", "HAPPY")
         await conn.reset_type_codec("mood", schema="public")
         section("types of one column")
         for column in ("feels", "felt", "best", "home", "homes", "open", "opens"):
@@ -44,8 +44,12 @@ async def main():
         await ask(conn, "SELECT id, " + BY + " FROM people WHERE home = $1::place", ("High Street", 3, "ok"))
         await ask(conn, "SELECT id, " + BY + " FROM people WHERE open && $1", asyncpg.Range(2, 3))
         await ask(conn, "SELECT $1::mood, $2::mood[], $3::place, $4::place[], " + BY, "sad", ["ok", None], ("x", 1, "sad"), [("y", 2, "ok")])
-        section("types, a new statement")
+        section("types, new statements")
         await ask(conn, f"SELECT feels AS feels_{number}, home AS home_{number}, " + BY + " FROM people ORDER BY id")
+        for expression in ("'ok'::mood", "ARRAY['ok'::mood]", "ROW('x', 1, 'sad')::place"):
+            await ask(conn, f"SELECT {expression} AS expression_{number}, " + BY)
+        await ask(conn, f"SELECT $1::mood AS mood_{number}, " + BY, "happy")
+        await ask(conn, f"SELECT count(*) AS count_{number}, " + BY + " FROM people WHERE feels = $1", "happy")
         section("types, introspected again")
         await conn.reload_schema_state()
         await ask(conn, "SELECT feels, homes, " + BY + " FROM people ORDER BY id")

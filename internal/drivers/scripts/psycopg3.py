@@ -57,8 +57,12 @@ for number in (1, 2, 3):
         ask("SELECT id, " + BY + " FROM people WHERE home = %s", (Place("High Street", 3, Mood.ok),), binary=binary)
         ask("SELECT id, " + BY + " FROM people WHERE open && %s::span", (Range(Decimal(2), Decimal(3), "[)"),), binary=binary)
         ask("SELECT %s::mood, %s::mood[], %s::place, " + BY, (Mood.sad, [Mood.ok], Place("x", 1, Mood.sad)), binary=binary)
-        section("types, a new statement, " + form)
+        section("types, new statements, " + form)
         ask(f"SELECT feels AS feels_{number}, home AS home_{number}, " + BY + " FROM people ORDER BY id", binary=binary)
+        for expression in ("'ok'::mood", "ARRAY['ok'::mood]", "ROW('x', 1, 'sad')::place"):
+            ask(f"SELECT {expression} AS expression_{number}, " + BY, binary=binary)
+        ask(f"SELECT %s::mood AS mood_{number}, " + BY, ("happy",), binary=binary)
+        ask(f"SELECT count(*) AS count_{number}, " + BY + " FROM people WHERE feels = %s", ("happy",), binary=binary)
     section("types in a copy")
     with conn.cursor() as cursor, cursor.copy("COPY (SELECT feels, felt, home FROM people ORDER BY id) TO STDOUT (FORMAT binary)") as copy:
         print(b"".join(copy))
