@@ -150,13 +150,8 @@ func (s *session) goOn(b *engine.Batch) error {
 	if b.Effects&pgsql.ReadWrite != 0 {
 		return s.refuse(b)
 	}
-	switch b.Against {
-	case router.Mixed, router.None:
+	if b.Against == router.Mixed || b.Against == router.None {
 		return s.forward(b) // the server says what is wrong
-	case router.SetsState, router.Isolation:
-		if len(b.Control) == 0 && b.Effects&pgsql.Opaque == 0 {
-			return s.forward(b) // carried over when the transaction has ended
-		}
 	}
 	return s.reply(b, &wire.Error{
 		Fault: wire.ByProxy, Code: pgwire.CodeNotSupported,

@@ -47,7 +47,49 @@ func (s *session) carry(from, side router.Side) (router.Reason, error) {
 		return found, err
 	}
 	s.share.versions[side] = m.Version
+	s.share.carried = state.digest()
 	return router.None, nil
+}
+
+// recheck looks, on the way back to the source, whether the target has changed
+// a setting that the session has named without any text saying so: a view or a
+// trigger may have. What the target has counts: it has answered last.
+func (s *session) recheck(side router.Side) (router.Reason, error) {
+	m, policy := s.eng.Mobile(), s.share.seen.Load()
+	l := s.legs[router.Target]
+	if side != router.Source || len(m.Names) == 0 || l == nil || policy.Target != router.TargetOpen {
+		return router.None, nil
+	}
+	state, found, err := s.probe(l)
+	if err != nil {
+		s.dropLeg(router.Target)
+		return router.None, nil
+	}
+	if found != router.None || state.digest() == s.share.carried {
+		return router.None, nil
+	}
+	m.Version++
+	s.share.versions[router.Target] = m.Version
+	s.share.carried = state.digest()
+	if found, err = s.replay(s.legs[router.Source], state); err != nil {
+		return router.None, err
+	}
+	if found != router.None { // a setting that only the target knows: the source has what counts
+		s.share.versions[router.Target]--
+	}
+	s.share.versions[router.Source] = m.Version
+	return router.None, nil
+}
+
+// digest tells states apart.
+func (c *carried) digest() uint64 {
+	var sum uint64
+	for name, value := range c.values {
+		if !notReplayed(name) {
+			sum += engine.TextKey([]byte(name + "\x00" + value))
+		}
+	}
+	return sum
 }
 
 // prune forgets settings that texts have named and that are as RESET leaves

@@ -89,49 +89,60 @@ var lone = []string{
 	"SELECT txid_current(), pg_current_xact_id()", "SELECT pg_switch_wal()", "SELECT pg_stat_reset()", "CHECKPOINT",
 }
 
-// stateOf is all that a disguise could have changed at a server.
+// allThere is all that a disguise could have changed at a server.
+const allThere = `SELECT concat_ws(' ',
+	(SELECT string_agg(concat(g, g.xmin, g.ctid), ',' ORDER BY id) FROM goods g),
+	(SELECT string_agg(concat(relname, relkind, relhasindex, relnatts, xmin), ',' ORDER BY relname, oid) FROM pg_class
+		WHERE relnamespace = 'public'::regnamespace OR relpersistence <> 'p'),
+	(SELECT concat(last_value, is_called) FROM counter),
+	(SELECT count(*) FROM pg_largeobject_metadata),
+	(SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolname NOT LIKE 'pg_%'),
+	(SELECT concat(count(*), string_agg(setconfig::text, ',')) FROM pg_db_role_setting),
+	(SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'),
+	(SELECT count(*) FROM pg_description WHERE objoid = 'goods'::regclass),
+	(SELECT count(*) FROM pg_prepared_xacts), (SELECT count(*) FROM pg_replication_slots))`
+
 func stateOf(t testing.TB, server *dbserver.Postgres) string {
 	t.Helper()
-	var all []string
-	for _, sql := range []string{
-		"SELECT coalesce(string_agg(g::text, ',' ORDER BY id), '') FROM goods g",
-		"SELECT string_agg(concat(relname, relkind, relhasindex, relnatts), ',' ORDER BY relname, oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace OR relpersistence <> 'p'",
-		"SELECT concat(last_value, is_called) FROM counter",
-		"SELECT count(*) FROM pg_largeobject_metadata",
-		"SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolname NOT LIKE 'pg_%'",
-		"SELECT concat(count(*), string_agg(setconfig::text, ',')) FROM pg_db_role_setting",
-		"SELECT count(*) FROM pg_description WHERE objoid = 'goods'::regclass",
-		"SELECT count(*) FROM pg_prepared_xacts",
-		"SELECT count(*) FROM pg_replication_slots",
-		"SELECT concat(xmin, ctid) FROM goods WHERE id = 1",
-		"SELECT string_agg(xmin::text, ',' ORDER BY oid) FROM pg_class WHERE relname = 'goods'",
-	} {
-		got, err := server.Query(t.Context(), "app", sql)
-		if err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-		all = append(all, got)
+	state, err := server.Query(t.Context(), "app", allThere)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return strings.Join(all, "\n")
+	return state
 }
 
-// vault is a proxy whose two servers both have the goods.
-func vault(t *testing.T, change func(*Options)) (*shared, *dbserver.Postgres) {
-	t.Helper()
-	target := ownTarget(t, map[string]string{"autovacuum": "off"})
-	source := ownTarget(t, map[string]string{"autovacuum": "off"})
-	superuser(t, source, "app", "UPDATE whoami SET side = 'source'")
-	for _, server := range []*dbserver.Postgres{source, target} {
+// vault is a proxy whose two servers both have the goods, and whose sessions all
+// belong to the canary.
+type vault struct {
+	*shared
+	source, target *dbserver.Postgres
+	was            string // the state of the target
+}
+
+func TestNothingIsWrittenAtTheTarget(t *testing.T) {
+	v := &vault{source: ownTarget(t, map[string]string{"autovacuum": "off"}), target: ownTarget(t, map[string]string{"autovacuum": "off"})}
+	superuser(t, v.source, "app", "UPDATE whoami SET side = 'source'")
+	for _, server := range []*dbserver.Postgres{v.source, v.target} {
 		superuser(t, server, "app", goods...)
 	}
-	proxy := before(t, target, func(o *Options) {
-		o.Live.Sides[router.Source] = Side{Network: "tcp", Address: source.Addr()}
-		if change != nil {
-			change(o)
-		}
+	v.shared = before(t, v.target, func(o *Options) {
+		o.Live.Sides[router.Source] = Side{Network: "tcp", Address: v.source.Addr()}
 	})
-	proxy.share(100)
-	return proxy, target
+	v.share(100)
+	v.was = stateOf(t, v.target)
+	t.Run("in disguise", v.disguises)
+	t.Run("in a pipeline", v.pipelines)
+	t.Run("by a startup packet", v.startups)
+	t.Run("by a session whose transactions may write at the source", v.writesAtTheSource)
+}
+
+// unchanged checks that the target is as it was.
+func (v *vault) unchanged(t *testing.T, attempted any) {
+	t.Helper()
+	if now := stateOf(t, v.target); now != v.was {
+		t.Errorf("%q has changed the target:\n%s\nbefore\n%s", attempted, now, v.was)
+		v.was = now
+	}
 }
 
 // attempt runs the statements one after the other, whatever they say, and ends
@@ -151,24 +162,19 @@ func attempt(t *testing.T, conn *pgx.Conn, mode pgx.QueryExecMode, texts ...stri
 	}
 }
 
-func TestNoDisguiseOfAWriteReachesTheTarget(t *testing.T) {
-	proxy, target := vault(t, nil)
-	was := stateOf(t, target)
-	conn := proxy.asIn(t, "user-1", pgx.QueryExecModeExec)
-	n, fresh := 0, 0
+func (v *vault) disguises(t *testing.T) {
+	conn := v.asIn(t, "user-1", pgx.QueryExecModeExec)
+	n, fresh, source := 0, 0, stateOf(t, v.source)
 	try := func(mode pgx.QueryExecMode, texts ...string) {
 		n++
 		if sideOf(t, conn) != router.Target.String() { // the last one has pinned it
 			fresh++
 			_ = conn.Close(t.Context())
-			conn = proxy.asIn(t, "user-1", pgx.QueryExecModeExec)
+			conn = v.asIn(t, "user-1", pgx.QueryExecModeExec)
 			wantSide(t, conn, router.Target)
 		}
 		attempt(t, conn, mode, texts...)
-		if now := stateOf(t, target); now != was {
-			t.Errorf("%q has changed the target:\n%s\nbefore:\n%s", texts, now, was)
-			was = now
-		}
+		v.unchanged(t, texts)
 	}
 	for i, opener := range openers {
 		burglar := burglars[i%len(burglars)]
@@ -181,12 +187,13 @@ func TestNoDisguiseOfAWriteReachesTheTarget(t *testing.T) {
 		try(pgx.QueryExecModeSimpleProtocol, sql)
 		try(pgx.QueryExecModeExec, sql)
 	}
-	t.Logf("%d disguises, each tried by a session at the target; %d of them have pinned theirs to the source: %v", n, fresh, proxy.pins)
+	if stateOf(t, v.source) == source {
+		t.Error("the disguises write nowhere")
+	}
+	t.Logf("%d disguises, each tried by a session at the target; %d of them have pinned theirs to the source: %v", n, fresh, v.pins)
 }
 
-func TestNoPipelineOfAWriteReachesTheTarget(t *testing.T) {
-	proxy, target := vault(t, nil)
-	was := stateOf(t, target)
+func (v *vault) pipelines(t *testing.T) {
 	write := "INSERT INTO goods VALUES (60, 'k')"
 	pipelines := map[string][]string{ // "" is a Sync
 		"COMMIT and a write":           {"BEGIN", "", "SELECT side FROM whoami", "", "COMMIT", write, ""},
@@ -202,7 +209,7 @@ func TestNoPipelineOfAWriteReachesTheTarget(t *testing.T) {
 	}
 	for name, texts := range pipelines {
 		t.Run(name, func(t *testing.T) {
-			conn := dialRaw(t, proxy.addr, map[string]string{"application_name": "user-1"})
+			conn := dialRaw(t, v.addr, map[string]string{"application_name": "user-1"})
 			conn.Send(&pgproto3.Query{String: "SELECT side FROM whoami LIMIT 1"})
 			syncs := 1
 			for _, sql := range texts {
@@ -221,17 +228,12 @@ func TestNoPipelineOfAWriteReachesTheTarget(t *testing.T) {
 			for range syncs {
 				conn.until(t, 'Z')
 			}
-			if now := stateOf(t, target); now != was {
-				t.Errorf("it has changed the target:\n%s\nbefore:\n%s", now, was)
-				was = now
-			}
+			v.unchanged(t, texts)
 		})
 	}
 }
 
-func TestNoStartupPacketMakesTheTargetWritable(t *testing.T) {
-	proxy, target := vault(t, nil)
-	was := stateOf(t, target)
+func (v *vault) startups(t *testing.T) {
 	for i, params := range [][]string{
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_read_only", "off", "DEFAULT_TRANSACTION_READ_ONLY", "off"},
@@ -241,7 +243,7 @@ func TestNoStartupPacketMakesTheTargetWritable(t *testing.T) {
 		{"options", "-c transaction_read_only=off"},
 	} {
 		t.Run(fmt.Sprint(params), func(t *testing.T) {
-			conn := dialParams(t, proxy.addr, append([]string{"application_name", "user-1"}, params...))
+			conn := dialParams(t, v.addr, append([]string{"application_name", "user-1"}, params...))
 			for _, sql := range []string{"SELECT side FROM whoami LIMIT 1", fmt.Sprintf("INSERT INTO goods VALUES (%d, 'l')", 70+i)} {
 				conn.Send(&pgproto3.Query{String: sql})
 				if err := conn.Flush(); err != nil {
@@ -249,10 +251,7 @@ func TestNoStartupPacketMakesTheTargetWritable(t *testing.T) {
 				}
 				conn.until(t, 'Z')
 			}
-			if now := stateOf(t, target); now != was {
-				t.Errorf("it has changed the target:\n%s\nbefore:\n%s", now, was)
-				was = now
-			}
+			v.unchanged(t, params)
 		})
 	}
 }
@@ -282,16 +281,15 @@ func dialParams(t *testing.T, addr string, params []string) *raw {
 
 // A session whose client has made its transactions writable is so at the
 // source, whatever its leg at the target must be.
-func TestTheSourceStaysWritableForASessionThatWasAtTheTarget(t *testing.T) {
-	proxy, _ := vault(t, nil)
-	conn := proxy.asIn(t, "user-1", pgx.QueryExecModeExec)
+func (v *vault) writesAtTheSource(t *testing.T) {
+	conn := v.asIn(t, "user-1", pgx.QueryExecModeExec)
 	do(t, conn, "SET default_transaction_read_only = off")
 	wantSide(t, conn, router.Target)
 	do(t, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	sideOf(t, conn)
 	do(t, conn, "SET work_mem = '5MB'")
 	do(t, conn, "COMMIT")
-	proxy.share(0)
+	v.share(0)
 	wantSide(t, conn, router.Source)
 	if got := one[string](t, conn, "SHOW work_mem"); got != "5MB" {
 		t.Errorf("work_mem %s", got)

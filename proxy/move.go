@@ -24,6 +24,9 @@ func (s *session) move(side router.Side) (found router.Reason, err error) {
 	switch {
 	case errors.As(err, &end):
 		return router.None, end
+	case errors.Is(err, errTargetClosed):
+		s.dropLeg(router.Target)
+		found = router.Broken
 	case errors.As(err, &at) && at.side == router.Source && errors.As(err, &refused):
 		found = router.PinState // it refuses to be asked
 	case errors.As(err, &at) && at.side == router.Source:
@@ -101,7 +104,7 @@ func (s *session) bring(from, side router.Side) (router.Reason, error) {
 		return router.None, err
 	}
 	if sh.versions[side] == m.Version {
-		return router.None, nil
+		return s.recheck(side)
 	}
 	return s.carry(from, side)
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -85,10 +86,16 @@ func (s *session) learnNumbers() error {
 	if n.fresh() || (n.pair.Load() != nil && time.Since(time.Unix(0, n.loaded.Load())) < numbersPause) {
 		return nil
 	}
+	if p := s.server.policy(); p == nil || p.Target != router.TargetOpen {
+		return errTargetClosed // found out by whoever was before us
+	}
 	var both [router.Sides]*catalog.Catalog
 	for side, l := range s.legs {
 		loaded, err := catalog.Load(s.server.ctx, s.asking(l))
 		if err != nil {
+			if router.Side(side) == router.Target {
+				s.server.targetFailed(err) // before the next one waits for it
+			}
 			return fmt.Errorf("read the catalog of the %s: %w", router.Side(side), err)
 		}
 		both[side] = loaded
@@ -129,6 +136,8 @@ func (s *session) insist(l *leg, f *pgwire.Flight) (landing *pgwire.Landing, err
 	}
 	return nil, &legError{l.side, landing.Failed}
 }
+
+var errTargetClosed = errors.New("the breaker is open")
 
 // asking makes a leg answer the queries of others.
 func (s *session) asking(l *leg) catalog.Query {

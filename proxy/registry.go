@@ -142,8 +142,8 @@ func (r *sessions) stats(policy *router.Snapshot) Stats {
 }
 
 // evict takes side away from the sessions that are in the middle of something
-// there: they go on at the source. With all, those that keep the side that
-// they began on end.
+// there: they go on at the source. With all, from idle ones too, and those that
+// keep the side that they began on end.
 func (r *sessions) evict(side router.Side, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +152,7 @@ func (r *sessions) evict(side router.Side, all bool) {
 		if sh == nil || router.Side(sh.side.Load()) != side || (sh.stays && !all) {
 			continue
 		}
-		if n.slot.generation.Load()&1 == 0 && !sh.inside.Load() && !sh.stays {
+		if n.slot.generation.Load()&1 == 0 && !sh.inside.Load() && !all {
 			continue // its next statement is the source's
 		}
 		sh.evicted.Store(true)
@@ -189,6 +189,9 @@ func (s *session) countIn(stats *Stats, policy *router.Snapshot) {
 	if s.share != nil {
 		side = router.Side(s.share.side.Load())
 	}
+	if s.follows(side, policy) {
+		side = router.Source
+	}
 	stats.Sessions[side]++
 	if s.slot.generation.Load()&1 == 1 {
 		stats.Busy[side]++
@@ -202,9 +205,17 @@ func (s *session) countIn(stats *Stats, policy *router.Snapshot) {
 	if policy == nil || side != router.Target {
 		return
 	}
-	in, _ := policy.Cohort(policy.Place(s.share.session))
-	idle := s.slot.generation.Load()&1 == 0 && !s.share.inside.Load()
-	if !in && (!idle || s.share.stays) {
+	if in, _ := policy.Cohort(policy.Place(s.share.session)); !in {
 		stats.Pending++
 	}
+}
+
+// follows says that an idle session was last answered by the target and will
+// not be any more: its next statement is the source's.
+func (s *session) follows(side router.Side, policy *router.Snapshot) bool {
+	if side != router.Target || policy == nil || s.share.stays || s.share.inside.Load() || s.slot.generation.Load()&1 == 1 {
+		return false
+	}
+	to, _ := policy.Decide(policy.Place(s.share.session), router.None)
+	return to == router.Source
 }

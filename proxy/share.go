@@ -28,6 +28,7 @@ type sharing struct {
 
 	startup  wire.Startup         // as the client sent it
 	keys     *pgwire.Keys         // that pass-through has learnt; else the configured password serves
+	carried  uint64               // digest of the settings that went over last
 	versions [router.Sides]uint32 // of the session's state that each leg has
 	pin      pin
 	batch    engine.Batch

@@ -220,3 +220,19 @@ func TestM09SequencesAreTheSources(t *testing.T) {
 		t.Errorf("the target's sequence is at %s", v)
 	}
 }
+
+// What the source refuses is an error, as directly, and changes nothing: not
+// when the session comes back from the target, which knows the setting.
+func TestM06ASettingThatOnlyTheTargetKnows(t *testing.T) {
+	proxy := newState(t, nil)
+	var script []step
+	for _, sql := range []string{
+		"SET idle_session_timeout = '1h'", "SELECT set_config('idle_session_timeout', '1h', false)", "SET LOCAL idle_session_timeout = '1h'",
+		"BEGIN; SET LOCAL idle_session_timeout = '1h'", "RESET idle_session_timeout",
+	} {
+		script = append(script, seen, q(sql), q("ROLLBACK"), seen, q("SET app.tenant = 'five'"), seen, q("SHOW app.tenant"))
+	}
+	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] < 10 {
+		t.Errorf("answered %v", sides)
+	}
+}

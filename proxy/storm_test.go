@@ -17,13 +17,13 @@ import (
 	"github.com/crossfade-db/crossfade/router"
 )
 
-// stormVariable makes the storm ten times as long.
+// stormVariable makes the storm longer: ten times the moves, and four times the pace.
 const stormVariable = "CROSSFADE_LONG_STORM"
 
 const (
 	stormSessions = 64
 	stormMoves    = 200
-	stormPace     = 2 * stormSessions // things done between two moves of the share
+	stormPace     = stormSessions / 2 // things done between two moves of the share
 )
 
 // sailor is one session in the storm: a client that knows what its session
@@ -52,9 +52,9 @@ var stormValues = map[string][]string{
 }
 
 func TestTheShareMovesUnderAStorm(t *testing.T) {
-	moves := stormMoves
+	moves, pace := stormMoves, int64(stormPace)
 	if os.Getenv(stormVariable) != "" {
-		moves *= 10
+		moves, pace = 10*moves, 4*pace
 	}
 	proxy := newShared(t, func(o *Options) { o.Live.Limits.LoginPerAddress = stormSessions })
 	seed := rand.Uint64()
@@ -80,7 +80,7 @@ func TestTheShareMovesUnderAStorm(t *testing.T) {
 	mover := rand.New(rand.NewPCG(seed, stormSessions))
 	for i := 0; i < moves && !failed.Load(); i++ {
 		proxy.share([]float64{0, 5, 50, 100}[mover.IntN(4)])
-		next := done.Load() + stormPace
+		next := done.Load() + pace
 		eventually(t, "the sessions go on", func() bool { return done.Load() >= next || failed.Load() })
 	}
 	halt()

@@ -20,10 +20,15 @@ const (
 	connects kind = "connect"  // connect, log in, one query, close
 	idle     kind = "idle"     // memory of idle sessions
 	syscalls kind = "syscalls" // strace of pgbench -S, prepared statements
+	moves    kind = "moves"    // sessions that change their side
+	decide   kind = "decide"   // the router's own benchmarks
 )
 
 // withClients are the kinds that are written KIND:CLIENTS.
 var withClients = []kind{prepared, extended, simple, tpcb, syscalls}
+
+// single are those that are written KIND.
+var single = []kind{rows, connects, idle, moves, decide}
 
 // cell is one load: KIND:CLIENTS or KIND.
 type cell struct {
@@ -47,6 +52,10 @@ func (c cell) unit() string {
 		return "connect"
 	case tpcb:
 		return "transaction"
+	case moves:
+		return "session"
+	case decide:
+		return "decision"
 	case prepared, extended, simple, syscalls, idle:
 		return "query"
 	default:
@@ -75,13 +84,13 @@ func parseCells(text string) ([]cell, error) {
 func parseCell(word string) (cell, error) {
 	name, count, counted := strings.Cut(word, ":")
 	c := cell{kind: kind(name)}
-	if !counted && slices.Contains([]kind{rows, connects, idle}, c.kind) {
+	if !counted && slices.Contains(single, c.kind) {
 		return c, nil
 	}
 	var err error
 	c.clients, err = strconv.Atoi(count)
 	if err != nil || !slices.Contains(withClients, c.kind) || c.clients < 1 || c.clients > mostClients {
-		return c, fmt.Errorf("read cell %q: want one of %v with 1 to %d clients (prepared:8), or rows, connect, idle", word, withClients, mostClients)
+		return c, fmt.Errorf("read cell %q: want one of %v with 1 to %d clients (prepared:8), or one of %v", word, withClients, mostClients, single)
 	}
 	return c, nil
 }
@@ -90,13 +99,18 @@ func parseCell(word string) (cell, error) {
 const leastRows = 7
 
 // measure runs one cell and adds its result to r.
-func (s *stage) measure(ctx context.Context, c cell, set settings, r *report) error {
+func (s *stage) measure(ctx context.Context, c cell, set settings, r *report) (err error) {
 	rounds := set.Rounds
 	var load load
 	switch c.kind {
 	case idle:
-		result, err := s.measureIdle(ctx)
-		r.Idle = result
+		r.Idle, err = s.measureIdle(ctx)
+		return err
+	case moves:
+		r.Moves, err = s.measureMoves(ctx, rounds)
+		return err
+	case decide:
+		r.Decide, err = measureDecide(ctx, s.root)
 		return err
 	case syscalls:
 		result, err := s.measureSyscalls(ctx, c, set)
@@ -114,8 +128,15 @@ func (s *stage) measure(ctx context.Context, c cell, set settings, r *report) er
 	case prepared, extended, simple, tpcb:
 		load = s.pgbenchLoad(c, set.Dur, set.Warm)
 	}
-	taken, err := interleave(ctx, load, s.routes, rounds)
+	routes, err := s.routesFor(ctx, c)
 	if err != nil {
+		return err
+	}
+	taken, err := interleave(ctx, load, routes, rounds)
+	if err != nil {
+		return err
+	}
+	if err := proveShares(ctx, routes); err != nil {
 		return err
 	}
 	r.Cells = append(r.Cells, summarise(c, taken))

@@ -15,7 +15,9 @@ import (
 
 const (
 	startLimit = 20 * time.Second
-	stopLimit  = 10 * time.Second
+	// stopLimit is above crossfade's limits.drain: a thousand backends that end
+	// at once take their time.
+	stopLimit = 45 * time.Second
 )
 
 // child is a proxy that runs until it is stopped.

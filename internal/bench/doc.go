@@ -2,7 +2,7 @@
 // pgbouncer and haproxy, and judges the result against the project's goals. It
 // is the program behind "make bench".
 //
-//	go run ./internal/bench                                   # about six minutes
+//	go run ./internal/bench                                   # about nine minutes
 //	go run ./internal/bench -rounds 15 -dur 2500ms -record    # long, writes docs/benchmarks.md
 //	go run ./internal/bench -cells prepared:8,rows -rounds 3  # some cells only
 //
@@ -19,6 +19,10 @@
 // by more than a quarter is left out and another one taken in its place, up to
 // twice as many as were asked for. What is missing (a peer, a transaction, a
 // baseline) is an error and never a good result.
+//
+// Cells of reads have more routes: proxies with a target, at share 0 and 100.
+// What a session costs that has a leg at both sides, and what it takes to move
+// a thousand of them, is measured between an old and a new server.
 //
 // The process figures come from /proc, so it measures on Linux only.
 package main

@@ -17,7 +17,7 @@ type goal struct {
 // leastRounds is how many rounds must count for a verdict.
 const leastRounds = 3
 
-// goals are those of the goroutine driver, and for information those that the
+// goals are those of the goroutine driver and of the share, and for information those that the
 // reactor driver is to reach.
 func goals() []goal {
 	all := []goal{
@@ -28,10 +28,11 @@ func goals() []goal {
 		{id: "G16", what: "peak RSS growth MB", cell: "rows", atMost: true, bound: 1, value: func(r *report) (estimate, error) {
 			return exact(r.RowsGrowth / megabyte), nil
 		}},
-		memory("resting", 6, func(r *idleResult) idleMemory { return r.Plain }),
-		memory("listening", 12, func(r *idleResult) idleMemory { return r.Listen }),
+		memory("G15", "resting", 6, func(r *idleResult) idleMemory { return r.Plain }),
+		memory("G15", "listening", 12, func(r *idleResult) idleMemory { return r.Listen }),
 		cost("G19", "connect", "added p50 µs", 300, func(l line) estimate { return l.AddedP50 }),
 	}
+	all = append(all, shareGoals()...)
 	for i := range all {
 		all[i].gate = true
 	}
@@ -76,8 +77,8 @@ func rate(id, cell, than string, bound float64) goal {
 	}}
 }
 
-func memory(how string, bound float64, of func(*idleResult) idleMemory) goal {
-	return goal{id: "G15", what: "KiB per " + how + " session", cell: "idle", atMost: true, bound: bound, value: func(r *report) (estimate, error) {
+func memory(id, how string, bound float64, of func(*idleResult) idleMemory) goal {
+	return goal{id: id, what: "KiB per " + how + " session", cell: "idle", atMost: true, bound: bound, value: func(r *report) (estimate, error) {
 		return exact(of(r.Idle).PerSession / kib), nil
 	}}
 }

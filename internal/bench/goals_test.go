@@ -59,12 +59,13 @@ func TestEveryGoalIsAboutACellThatCanRun(t *testing.T) {
 }
 
 // testReport has one cell, whose crossfade rate is 80 % of direct's and equal to
-// pgbouncer's.
+// pgbouncer's, and where a target costs a tenth.
 func testReport() *report {
 	r := round{
 		Before: sample{Rate: 1000, P50: 100, P99: 200}, After: sample{Rate: 1000, P50: 100, P99: 200},
 		Proxies: map[string]sample{
 			crossfade: {Rate: 800, P50: 120, P99: 260, CPU: 30, RSS: 20 * kib * kib},
+			shareNone: {Rate: 790, P50: 121, P99: 262, CPU: 33, RSS: 20 * kib * kib},
 			pgbouncer: {Rate: 800, P50: 118, P99: 250, CPU: 15, RSS: 8 * kib * kib},
 			haproxy:   {Rate: 700, P50: 130, P99: 240, CPU: 17, RSS: 14 * kib * kib},
 		},
@@ -79,6 +80,7 @@ func TestOnlyGoalsWhoseCellsRanAreJudged(t *testing.T) {
 	}
 	want := []string{
 		"G8 CPU µs/query prepared:8  FAIL 30.0 <= 25",
+		"share CPU at share 0 / without target prepared:8  FAIL 1.10 <= 1.02",
 		"G1 rate / direct prepared:8  info: pass 0.80 >= 0.75",
 		"G4 rate / pgbouncer prepared:8  info: pass 1.00 >= 1",
 		"G4 rate / haproxy prepared:8  info: pass 1.14 >= 1.05",

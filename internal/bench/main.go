@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const defaultCells = "prepared:1,prepared:8,prepared:32,simple:1,simple:8,extended:8,tpcb:8,rows,connect,idle,syscalls:1,syscalls:8"
+const defaultCells = "prepared:1,prepared:8,prepared:32,simple:1,simple:8,extended:8,tpcb:8,rows,connect,idle,moves,decide,syscalls:1,syscalls:8"
 
 // settings are what the command line says.
 type settings struct {

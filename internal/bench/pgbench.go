@@ -68,7 +68,7 @@ func loadArguments(c cell, length time.Duration) []string {
 		return append(arguments, "-S", "-M", string(c.kind))
 	case tpcb:
 		return append(arguments, "-M", string(prepared))
-	case prepared, syscalls, rows, connects, idle:
+	case prepared, syscalls, rows, connects, idle, moves, decide:
 		return append(arguments, "-S", "-M", string(prepared))
 	default:
 		return arguments

@@ -16,6 +16,8 @@ type report struct {
 	Settings settings        `json:"settings"`
 	Cells    []cellResult    `json:"cells"`
 	Idle     *idleResult     `json:"idle,omitempty"`
+	Moves    *movesResult    `json:"moves,omitempty"`
+	Decide   []microResult   `json:"decide,omitempty"`
 	Syscalls []syscallResult `json:"syscalls,omitempty"`
 	Verdicts []verdict       `json:"verdicts"`
 
@@ -25,7 +27,16 @@ type report struct {
 // ran says whether a cell was measured.
 func (r *report) ran(cell string) bool {
 	named := func(c cellResult) bool { return c.Cell == cell }
-	return slices.ContainsFunc(r.Cells, named) || (cell == string(idle) && r.Idle != nil) || r.syscalls(cell).Cell != ""
+	switch kind(cell) {
+	case idle:
+		return r.Idle != nil
+	case moves:
+		return r.Moves != nil
+	case decide:
+		return r.Decide != nil
+	case prepared, extended, simple, tpcb, rows, connects, syscalls:
+	}
+	return slices.ContainsFunc(r.Cells, named) || r.syscalls(cell).Cell != ""
 }
 
 // cell finds a result that enough rounds count in.

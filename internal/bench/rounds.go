@@ -12,9 +12,11 @@ import (
 
 // route is one way to the database.
 type route struct {
-	name string
-	addr string // host:port
-	pid  int    // of the proxy; 0: there is none, the route is direct
+	name  string
+	addr  string // host:port
+	pid   int    // of the proxy; 0: there is none, the route is direct
+	door  door   // of crossfade
+	share int    // of sessions that its target answers, in percent
 }
 
 const (

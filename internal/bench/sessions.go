@@ -42,7 +42,7 @@ func (s *stage) rowsLoad() load {
 // carries its first large result. It needs a fresh proxy: one that has carried
 // a large result before has the memory already.
 func (s *stage) rowsGrowth(ctx context.Context) (growth float64, err error) {
-	proxy, err := s.startCrossfade(ctx, s.server.Addr())
+	proxy, err := s.startCrossfade(ctx, proxyOptions{route: crossfade, source: s.server.Addr()})
 	if err != nil {
 		return 0, err
 	}

@@ -6,19 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 
 	"github.com/crossfade-db/crossfade/internal/dbserver"
 )
 
-// stage is all that runs for the measurements: one server, three proxies.
+// stage is all that runs for the measurements: one server and three proxies,
+// and where a cell needs it a second server with proxies that have it as target.
 type stage struct {
+	root     string // of the module
 	dir      string // temporary, holds the proxies' files
 	binary   string // crossfade, built from this tree
 	install  dbserver.Install
 	server   *dbserver.Postgres
+	target   *dbserver.Postgres // nil: no cell has needed it
 	children []*child
 	routes   []route // the direct one first
+	shared   []route // with a target
 	password string  // of lockedUser
 	versions map[string]string
 }
@@ -29,25 +35,29 @@ func openStage(ctx context.Context, root string) (*stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
 	}
-	s := &stage{dir: dir, password: rand.Text(), versions: map[string]string{}}
-	if err := s.open(ctx, root); err != nil {
+	s := &stage{root: root, dir: dir, password: rand.Text(), versions: map[string]string{}}
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-func (s *stage) open(ctx context.Context, root string) error {
+func (s *stage) open(ctx context.Context) error {
 	if err := os.Chmod(s.dir, 0o711); err != nil { // pgbouncer may run as somebody else
 		return fmt.Errorf("open the directory: %w", err)
 	}
-	if err := s.build(ctx, root); err != nil {
+	if err := s.build(ctx); err != nil {
 		return err
 	}
-	if err := s.startServer(ctx); err != nil {
+	var err error
+	if s.install, err = s.findServer(); err != nil {
+		return err
+	}
+	if s.server, err = s.startServer(ctx); err != nil {
 		return err
 	}
 	s.routes = []route{{name: direct, addr: s.server.Addr()}}
-	proxy, err := s.startCrossfade(ctx, s.server.Addr())
+	proxy, err := s.startCrossfade(ctx, proxyOptions{route: crossfade, source: s.server.Addr()})
 	if err != nil {
 		return err
 	}
@@ -68,8 +78,10 @@ func (s *stage) close() error {
 	for len(s.children) > 0 {
 		err = errors.Join(err, s.stopLast())
 	}
-	if s.server != nil {
-		err = errors.Join(err, s.server.Stop(context.Background()))
+	for _, server := range []*dbserver.Postgres{s.target, s.server} {
+		if server != nil {
+			err = errors.Join(err, server.Stop(context.Background()))
+		}
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
@@ -81,19 +93,29 @@ func (s *stage) stopLast() error {
 	return c.stop()
 }
 
+// findServer is the newest installation that has pgbench beside the server: the
+// system's own, not what was put in a cache to move between.
+func (s *stage) findServer() (dbserver.Install, error) {
+	installs, err := dbserver.Find()
+	if err != nil {
+		return dbserver.Install{}, err
+	}
+	for _, install := range installs {
+		if _, err := exec.LookPath(filepath.Join(install.Bin, "pgbench")); err == nil {
+			s.versions["postgres"] = install.Version.Text
+			return install, nil
+		}
+	}
+	return dbserver.Install{}, errors.New("find a PostgreSQL with pgbench: run \"internal/setup/setup.sh postgres bench\"")
+}
+
 // lockedUser has to log in with SCRAM; loadUser is trusted.
 const lockedUser = "locked"
 
 // startServer starts PostgreSQL with fsync on and fills it. The background work
 // that would hit one run and not the next is off or put off.
-func (s *stage) startServer(ctx context.Context) error {
-	installs, err := dbserver.Find()
-	if err != nil {
-		return err
-	}
-	s.install = installs[0]
-	s.versions["postgres"] = s.install.Version.Text
-	s.server, err = dbserver.Start(ctx, dbserver.Options{
+func (s *stage) startServer(ctx context.Context) (*dbserver.Postgres, error) {
+	server, err := dbserver.Start(ctx, dbserver.Options{
 		Install: s.install,
 		Durable: true,
 		HBA: []string{
@@ -106,24 +128,27 @@ func (s *stage) startServer(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.fill(ctx)
+	if err := s.fill(ctx, server); err != nil {
+		return nil, errors.Join(err, server.Stop(context.WithoutCancel(ctx)))
+	}
+	return server, nil
 }
 
 // fill makes the users, pgbench's tables and the table of the rows cell: a
 // million rows that are about 65 MB on the wire.
-func (s *stage) fill(ctx context.Context) error {
+func (s *stage) fill(ctx context.Context, server *dbserver.Postgres) error {
 	for _, sql := range []string{
 		"CREATE ROLE " + loadUser + " LOGIN",
 		"CREATE ROLE " + lockedUser + " LOGIN PASSWORD '" + s.password + "'",
 		"CREATE DATABASE " + loadName + " OWNER " + loadUser,
 	} {
-		if err := s.server.Exec(ctx, "postgres", sql); err != nil {
+		if err := server.Exec(ctx, "postgres", sql); err != nil {
 			return err
 		}
 	}
-	cmd, err := s.pgbench(ctx, s.server.Addr(), "-i", "-q", "-s", strconv.Itoa(scale))
+	cmd, err := s.pgbench(ctx, server.Addr(), "-i", "-q", "-s", strconv.Itoa(scale))
 	if err != nil {
 		return err
 	}
@@ -136,7 +161,7 @@ func (s *stage) fill(ctx context.Context) error {
 		"VACUUM (FREEZE, ANALYZE) million",
 		"CHECKPOINT",
 	} {
-		if err := s.server.Exec(ctx, loadName, sql); err != nil {
+		if err := server.Exec(ctx, loadName, sql); err != nil {
 			return err
 		}
 	}

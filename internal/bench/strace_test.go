@@ -40,10 +40,10 @@ func TestParseStraceRefuses(t *testing.T) {
 }
 
 func TestReadyAddr(t *testing.T) {
-	if got, err := readyAddr("ready bench=127.0.0.1:6432 admin=127.0.0.1:7432\n"); err != nil || got != "127.0.0.1:6432" {
+	if got, err := readyAddr("ready bench=127.0.0.1:6432 admin=127.0.0.1:7432\n", "bench"); err != nil || got != "127.0.0.1:6432" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err := readyAddr("ready admin=127.0.0.1:7432\n"); err == nil {
+	if got, err := readyAddr("ready admin=127.0.0.1:7432\n", "bench"); err == nil {
 		t.Errorf("got %q, want an error", got)
 	}
 }

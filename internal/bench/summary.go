@@ -31,8 +31,10 @@ func summarise(c cell, rounds []round) cellResult {
 		return result
 	}
 	result.Lines = append(result.Lines, line{Route: direct, Sample: middle(counted, func(r round) sample { return r.Before })})
-	for _, name := range []string{crossfade, pgbouncer, haproxy} {
-		result.Lines = append(result.Lines, lineOf(name, counted))
+	for _, name := range routeOrder {
+		if _, ran := counted[0].Proxies[name]; ran {
+			result.Lines = append(result.Lines, lineOf(name, counted))
+		}
 	}
 	return result
 }

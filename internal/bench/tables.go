@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +22,12 @@ func (r *report) tables() []table {
 	}
 	if r.Idle != nil {
 		all = append(all, r.Idle.table())
+	}
+	if r.Moves != nil {
+		all = append(all, r.Moves.table())
+	}
+	if r.Decide != nil {
+		all = append(all, decideTable(r.Decide))
 	}
 	for _, s := range r.Syscalls {
 		all = append(all, s.table())
@@ -57,15 +64,50 @@ func (l line) row() []string {
 
 func (i *idleResult) table() table {
 	t := table{
-		Title: fmt.Sprintf("idle (crossfade, %d sessions, each after one query)", i.Sessions),
-		Head:  []string{"sessions", "RSS MiB with one", "RSS MiB with all", "KiB per session"},
+		Title: "idle (crossfade)",
+		Head:  []string{"sessions", "few", "RSS MiB with few", "all", "RSS MiB with all", "KiB per session"},
 	}
 	for _, row := range []struct {
 		name   string
 		memory idleMemory
-	}{{"resting", i.Plain}, {"listening", i.Listen}} {
+	}{
+		{"resting, one query each", i.Plain},
+		{"listening", i.Listen},
+		{"two legs, the first query at the target", i.TwoLegs},
+		{"two legs, moved later", i.Moved},
+	} {
 		m := row.memory
-		t.Rows = append(t.Rows, []string{row.name, figure(m.Before / kib / kib), figure(m.After / kib / kib), figure(m.PerSession / kib)})
+		t.Rows = append(t.Rows, []string{
+			row.name, strconv.Itoa(m.Few), figure(m.Before / kib / kib),
+			strconv.Itoa(m.All), figure(m.After / kib / kib), figure(m.PerSession / kib),
+		})
+	}
+	return t
+}
+
+func (m *movesResult) table() table {
+	t := table{
+		Title: fmt.Sprintf("moves (crossfade, one read in each of %d sessions, %d at once, %d rounds)", m.Sessions, atOnce, len(m.Rounds)),
+		Head:  []string{"reads", "ms for all", "added ms", "proxy CPU µs/session"},
+	}
+	for _, p := range phases {
+		row := []string{p.name, m.all(p.of).String(), m.added(p.of).String(), none}
+		switch p.name {
+		case phaseSource:
+			row[2] = none
+		case phaseThere:
+			row[3] = m.all(func(r movesRound) float64 { return r.CPU }).String()
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	t.Rows = append(t.Rows, []string{"moves to the target and dials, once", figure(m.First), none, none})
+	return t
+}
+
+func decideTable(all []microResult) table {
+	t := table{Title: "decide (go test -bench, package router)", Head: []string{"benchmark", "ns", "allocations"}}
+	for _, m := range all {
+		t.Rows = append(t.Rows, []string{m.Name, m.NS.String(), figure(m.Allocations)})
 	}
 	return t
 }

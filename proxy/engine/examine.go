@@ -165,7 +165,7 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 	switch {
 	case effects&pgsql.Catalog != 0:
 		b.against(router.Catalog)
-	case effects&pgsql.ServerBound != 0, asksVersion(text):
+	case effects&pgsql.ServerBound != 0, asksVersion(text), effects&pgsql.Writes != 0 && maintenance(text):
 		b.against(router.ServerBound)
 	case effects&pgsql.Executes != 0 && e.mobile.executes&(pgsql.Catalog|pgsql.ServerBound|pgsql.Opaque) != 0:
 		b.against(router.Unknown)
@@ -176,6 +176,17 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 	if v := e.mobile.Verdicts; v != nil && v.Of(key) == Differs {
 		b.against(router.TypeOID)
 	}
+}
+
+// maintenance says that a text is a command that a read-only transaction may run
+// and that changes how a server works or keeps its rows.
+func maintenance(text []byte) bool {
+	first, second := words(text)
+	return maintains[first] || first == "alter" && second == "system"
+}
+
+var maintains = map[string]bool{
+	"vacuum": true, "analyze": true, "analyse": true, "cluster": true, "reindex": true, "checkpoint": true, "repack": true,
 }
 
 // asksVersion says that a text asks for the version of the server, of which the
@@ -339,6 +350,9 @@ func (e *Postgres) Script() (texts []byte, ok bool) {
 
 // ended follows the end of a transaction.
 func (e *Postgres) ended(tx byte) {
+	if e.mobile != nil {
+		e.mobile.dropping, e.mobile.droppingAll, e.mobile.ending = nil, false, false
+	}
 	if e.mobile != nil && tx == 'I' {
 		e.mobile.script, e.mobile.scripted, e.mobile.Rereported = nil, false, nil
 	}

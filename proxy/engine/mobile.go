@@ -29,6 +29,9 @@ type Mobile struct {
 	// open transaction: if that is lost, they are not what the client was told.
 	Rereported []string
 
+	ending      bool     // what ends a failed transaction may be on its way
+	dropping    []string // statements that texts on their way drop
+	droppingAll bool
 	executes    pgsql.Effects // of the texts of SQL PREPARE: what EXECUTE may do
 	stateful    int           // statements whose execution may change state
 	queue       []tracked     // what owed has of tracked messages, in order
@@ -69,8 +72,11 @@ func (e *Postgres) Settled() bool { return e.Idle() && e.flags&unsynced == 0 }
 // transaction is gone with it.
 func (e *Postgres) ran(text []byte, effects pgsql.Effects) {
 	m := e.mobile
-	if e.Tx() == 'E' && e.owed.n == 0 && effects&pgsql.Transaction == 0 {
-		return // it will be refused
+	if effects&pgsql.Transaction != 0 {
+		m.ending = true
+	}
+	if e.refused() {
+		return
 	}
 	if effects&pgsql.Prepares != 0 {
 		m.executes |= effects
@@ -103,17 +109,30 @@ func (e *Postgres) ran(text []byte, effects pgsql.Effects) {
 	}
 }
 
-// deallocate forgets the statements that a text may drop. If it does not, the
-// leg that it runs on still has them.
+// deallocate notes the statements that a text drops, if the server says so.
 func (m *Mobile) deallocate(text []byte, reading pgsql.Mode) {
 	names, all := pgsql.Deallocates(text, reading)
-	if all {
+	m.dropping = append(m.dropping, names...)
+	m.droppingAll = m.droppingAll || all
+}
+
+// completed follows the tag of a statement that may have dropped some.
+func (m *Mobile) completed(tag []byte) {
+	switch {
+	case bytes.HasPrefix(tag, []byte("DEALLOCATE ALL")), bytes.HasPrefix(tag, []byte("DISCARD ALL")):
 		m.Statements = nil
-	}
-	for _, name := range names {
-		delete(m.Statements, name)
+	case bytes.HasPrefix(tag, []byte("DEALLOCATE")) && len(m.dropping) > 0:
+		delete(m.Statements, m.dropping[0])
+		m.dropping = m.dropping[1:]
 	}
 }
+
+// drops says that a tag is waited for.
+func (m *Mobile) drops() bool { return m.droppingAll || len(m.dropping) > 0 }
+
+// refused says that the transaction has failed, so that the server refuses
+// what does not end it.
+func (e *Postgres) refused() bool { return e.Tx() == 'E' && !e.mobile.ending }
 
 // unreadable: anything may have happened.
 func (m *Mobile) unreadable() {

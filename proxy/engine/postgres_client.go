@@ -131,7 +131,7 @@ func (e *Postgres) classify(h wire.Header, text []byte) pgsql.Effects {
 		return pgsql.Opaque | pgsql.SetsState
 	}
 	effects := pgsql.Classify(text[:end], e.textMode())
-	if effects&(pgsql.Listens|pgsql.Opaque) != 0 {
+	if effects&(pgsql.Listens|pgsql.Opaque) != 0 && (e.mobile == nil || !e.refused()) {
 		e.flags |= listens
 	}
 	return effects

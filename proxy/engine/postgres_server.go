@@ -98,6 +98,8 @@ func (e *Postgres) legMustBeWhole(h wire.Header) bool {
 		return false
 	}
 	switch h.Type {
+	case 'C':
+		return e.busy == router.Target || e.mobile.drops()
 	case 'T', 't':
 		return e.busy == router.Target || e.front() == trackedDescribe
 	default: // what is cut short at the target leaves nothing cut short at the client
@@ -166,6 +168,9 @@ func (e *Postgres) answer(h wire.Header, message []byte) Reason {
 	case 'Z':
 		return e.ready(message[wire.HeaderSize])
 	case 'C', 'I', 's', 'V':
+		if e.mobile != nil && e.mobile.drops() && h.Type == 'C' && h.State == wire.Whole {
+			e.mobile.completed(message[wire.HeaderSize:])
+		}
 		e.completed()
 	case '1', '2', '3', 'n', 'T':
 		e.noteDescription(h, message)

@@ -123,11 +123,14 @@ func (m *Mobile) put(name string, s *Statement) (before *Statement) {
 // trackBind follows the use of a statement whose text may change state.
 func (e *Postgres) trackBind(body []byte) {
 	m := e.mobile
-	if m.stateful == 0 {
+	if m.stateful == 0 && e.Tx() != 'E' {
 		return
 	}
 	s, known := m.Statements[string(boundName(body))]
-	if known && s.Effects&(pgsql.SetsState|pgsql.Opaque) != 0 {
+	if known && s.Effects&pgsql.Transaction != 0 {
+		m.ending = true
+	}
+	if known && s.Effects&(pgsql.SetsState|pgsql.Opaque) != 0 && !e.refused() && (e.Tx() != 'T' || !localOnly(s.Text(), s.Effects)) {
 		m.Version++
 	}
 }
