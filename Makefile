@@ -30,11 +30,11 @@ vuln: ## look for known vulnerabilities in what we use (needs a network)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
 bench: ## measure against direct, pgbouncer and haproxy, some minutes (ARGS=-record writes docs/benchmarks.md)
-	@$(SETUP) bench
+	@$(SETUP) bench versions
 	$(GO) run ./internal/bench $(ARGS)
 
 bench-full: ## the same with more rounds, longer
-	@$(SETUP) bench
+	@$(SETUP) bench versions
 	$(GO) run ./internal/bench -rounds 15 -dur 4s $(ARGS)
 
 fuzz: ## fuzz every decoder for FUZZTIME each

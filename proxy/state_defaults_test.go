@@ -133,7 +133,10 @@ func TestM07ParkedLegsThatAreEndedByTheirServer(t *testing.T) {
 		eventually(t, "the parked leg has gone", func() bool {
 			return askSide(t, other, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parked'") == "0"
 		})
-		s.wantSide(t, side)
+		eventually(t, "the proxy has seen that", func() bool {
+			s.wantSide(t, side)
+			return proxy.Stats().Backends[other] == 0
+		})
 		proxy.share(float64(100 * (i % 2)))
 		s.wantSide(t, other)
 		if got := s.talk(t, bindTo("p"), execute, syncUp)[1]; got != "D "+other.String()+"five" {

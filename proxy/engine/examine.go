@@ -178,15 +178,26 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 	}
 }
 
-// maintenance says that a text is a command that a read-only transaction may run
-// and that changes how a server works or keeps its rows.
+// maintenance says that a text is not surely refused by a read-only transaction
+// though it changes something: commands that work on the server itself or on how
+// it keeps its rows, locks, files.
 func maintenance(text []byte) bool {
 	first, second := words(text)
-	return maintains[first] || first == "alter" && second == "system"
+	switch first {
+	case "alter":
+		return second == "system"
+	case "copy":
+		lower := bytes.ToLower(text)
+		return !bytes.Contains(lower, []byte("stdin")) && !bytes.Contains(lower, []byte("stdout"))
+	default:
+		return !refusedOrRead[first]
+	}
 }
 
-var maintains = map[string]bool{
-	"vacuum": true, "analyze": true, "analyse": true, "cluster": true, "reindex": true, "checkpoint": true, "repack": true,
+var refusedOrRead = map[string]bool{
+	"insert": true, "update": true, "delete": true, "merge": true, "select": true, "with": true, "values": true, "table": true,
+	"create": true, "drop": true, "truncate": true, "grant": true, "revoke": true, "comment": true,
+	"declare": true, "fetch": true, "move": true, "close": true, "execute": true, "explain": true, "prepare": true, "": true,
 }
 
 // asksVersion says that a text asks for the version of the server, of which the
