@@ -44,7 +44,7 @@ func (s *session) readLeg(l *leg) {
 	defer close(s.both.done)
 	for {
 		err := s.guardedFromLeg(l)
-		if s.both.mayEnd(&s.eng, l, err) {
+		if s.both.mayEnd(&s.eng, err) {
 			break
 		}
 	}
@@ -65,7 +65,7 @@ func (s *session) guardedFromLeg(l *leg) (err error) {
 }
 
 // mayEnd notes how a round went and says whether it was the last one.
-func (b *both) mayEnd(eng *engine.Postgres, l *leg, err error) bool {
+func (b *both) mayEnd(eng *engine.Postgres, err error) bool {
 	b.Lock()
 	defer b.Unlock()
 	b.progress.Broadcast()
@@ -86,10 +86,6 @@ func (b *both) isRunning() bool {
 	defer b.Unlock()
 	return b.running
 }
-
-// isReader says that the leg is read by the second reader now, which is who
-// asks then.
-func (b *both) isReader(*leg) bool { return b.isRunning() }
 
 // bothRun says that there is a second reader now.
 func (s *session) bothRun() bool { return s.both != nil && s.both.isRunning() }

@@ -176,7 +176,7 @@ func readsThere(t *testing.T, proxy *shared, n int) {
 				t.Errorf("log in: %v", err)
 				return
 			}
-			defer conn.Close(context.Background())
+			defer func() { _ = conn.Close(context.Background()) }()
 			for range 3 {
 				var side string
 				if err := conn.QueryRow(ctx, "SELECT side FROM whoami LIMIT 1").Scan(&side); err != nil || side != router.Source.String() {

@@ -78,3 +78,25 @@ func (c *conn) writeSome(fd uintptr) bool {
 	}
 	return true
 }
+
+// ended looks, without taking anything from the socket, whether its server has
+// hung up on a leg that nobody reads, or is about to: the watcher may not have
+// told of it yet. Over TLS what is said last cannot be told from other bytes.
+func (l *leg) ended() bool {
+	sc, ok := under(l.Conn).(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var first [1]byte
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		n, _, err := syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		_, plain := l.Conn.(syscall.Conn)
+		gone = err == nil && (n == 0 || plain && first[0] == 'E')
+	})
+	return err != nil || gone
+}

@@ -163,6 +163,9 @@ func (s *Server) newSession(front *pgwire.Front, l *leg, slot *cancelSlot, greet
 func (s *Server) start(n *session) {
 	s.sessions.add(n)
 	if n.share != nil {
+		if policy := s.policy(); n.share.stays && policy.Share == 0 && n.eng.Side() == router.Target {
+			n.share.recalled.Store(true) // an abort came during its login
+		}
 		n.tellWhere()
 	}
 	for _, l := range n.legs {

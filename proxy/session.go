@@ -271,7 +271,7 @@ func (s *session) feedLeg(l *leg) error {
 	switch done, err := s.perform(step.actions, in, s.client); {
 	case err != nil:
 		return &ending{why: EndClientGone, cause: err}
-	case done.escalates && s.both != nil && s.both.isReader(l):
+	case done.escalates && s.bothRun(): // this is the second reader
 		return s.legEnded(l, errors.New(done.why.String()))
 	case done.escalates:
 		l.use(step.used)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // What the sessions of the storm do beside reads and settings.
@@ -162,7 +163,7 @@ func (s *sailor) batch() error {
 		return nil
 	})
 	results := s.SendBatch(s.ctx, &b)
-	defer results.Close()
+	defer func() { _ = results.Close() }()
 	for range 3 {
 		rows, err := results.Query()
 		if err != nil {
@@ -178,13 +179,41 @@ func (s *sailor) batch() error {
 // pipeline is several batches with a Sync each, sent together.
 func (s *sailor) pipeline() error {
 	p := s.PgConn().StartPipeline(s.ctx)
-	for range 4 {
+	const batches = 4
+	for range batches {
 		p.SendQueryParams(stormRead, nil, nil, nil, nil)
 		if err := p.Sync(); err != nil {
 			return errors.Join(err, p.Close())
 		}
 	}
+	for seen := 0; seen < batches; {
+		answer, err := p.GetResults()
+		if err != nil {
+			return errors.Join(err, p.Close())
+		}
+		rows, ok := answer.(*pgconn.ResultReader)
+		if !ok {
+			continue // of a Sync
+		}
+		seen++
+		result := rows.Read()
+		if err := oneSide(result); err != nil {
+			return errors.Join(err, p.Close())
+		}
+	}
 	return p.Close()
+}
+
+func oneSide(result *pgconn.Result) error {
+	if result.Err != nil || len(result.Rows) != 10 {
+		return fmt.Errorf("%d rows: %w", len(result.Rows), result.Err)
+	}
+	for _, row := range result.Rows {
+		if string(row[0]) != string(result.Rows[0][0]) {
+			return fmt.Errorf("rows of the %s and of the %s in one result", result.Rows[0][0], row[0])
+		}
+	}
+	return nil
 }
 
 func (s *sailor) fails() error {

@@ -36,7 +36,6 @@ type sailor struct {
 	defaults map[string]string
 	prepared map[string]int // protocol statements, by name, and what they tell
 	sql      map[string]int // of PREPARE
-	temp     bool
 	doing    string
 	past     []string // the last things that it has done
 	serial   int

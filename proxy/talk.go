@@ -97,7 +97,7 @@ func (l *leg) message() ([]byte, error) {
 	var whole []byte
 	for {
 		in := l.unread()
-		if need := talkNeeds(whole, in); need > 0 && len(in) > 0 {
+		if need := talkNeeds(whole); need > 0 && len(in) > 0 {
 			n := min(need, len(in))
 			whole = append(whole, in[:n]...)
 			l.use(n)
@@ -118,7 +118,7 @@ func (l *leg) message() ([]byte, error) {
 }
 
 // talkNeeds is how many bytes the message that whole begins still needs.
-func talkNeeds(whole, in []byte) int {
+func talkNeeds(whole []byte) int {
 	if len(whole) < wire.HeaderSize {
 		return wire.HeaderSize - len(whole)
 	}

@@ -30,7 +30,7 @@ type disk struct {
 	before func()        // of each commit
 }
 
-func (d *disk) gate(ctx context.Context) error {
+func (d *disk) gate(context.Context) error {
 	d.mu.Lock()
 	broken, hang, before := d.broken, d.hang, d.before
 	d.mu.Unlock()
@@ -195,7 +195,7 @@ func tamper(t testing.TB, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for _, statement := range []string{"DROP TRIGGER acts_stay_as_they_are", "UPDATE acts SET reason = 'another' WHERE seq = 2"} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)

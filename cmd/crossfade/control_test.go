@@ -262,7 +262,7 @@ func TestARuntimeThatThisProgramDoesNotKnowIsNotGuessed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	act := state.Act{Actor: "x", Act: "x"}
 	for i, r := range []state.Runtime{{Phase: "reverse"}, {Phase: "canary", Share: 10001}} {
 		r.Version = uint64(i + 1)

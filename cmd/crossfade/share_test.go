@@ -29,7 +29,7 @@ type crossing struct {
 }
 
 // cross starts the program with a state directory of its own.
-func cross(t testing.TB, more string) *crossing {
+func cross(t testing.TB) *crossing {
 	t.Helper()
 	target := dbtest.Postgres(t, dbserver.Options{Install: dbtest.Major(t, dbserver.TargetMajor), HBA: whoMayConnect})
 	for _, sql := range roles {
@@ -39,8 +39,8 @@ func cross(t testing.TB, more string) *crossing {
 	}
 	dir := t.TempDir()
 	c := &crossing{target: target, settings: settings{more: fmt.Sprintf(
-		"target: {address: %s}\nstate: {dir: %s}\ncanary: {writes: refuse, salt: test, key: [application_name], abort_deadline: 1s}\nadmin: {address: 127.0.0.1:0}\n%s",
-		target.Addr(), filepath.Join(dir, "var"), more)}}
+		"target: {address: %s}\nstate: {dir: %s}\ncanary: {writes: refuse, salt: test, key: [application_name], abort_deadline: 1s}\nadmin: {address: 127.0.0.1:0}\n",
+		target.Addr(), filepath.Join(dir, "var"))}}
 	file, err := c.settings.write(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func (c *crossing) crowd(t testing.TB, n int) (conns []*pgx.Conn) {
 }
 
 func TestTheShareOfTheRealProgram(t *testing.T) {
-	c := cross(t, "")
+	c := cross(t)
 	conns := c.crowd(t, 20)
 	if _, code, err := c.cli("canary", "set", "5", "--reason", "too early"); code != exitUsage || err != nil {
 		t.Errorf("a share in phase observe: exit code %d, %v", code, err)
@@ -189,7 +189,7 @@ func TestTheShareOfTheRealProgram(t *testing.T) {
 }
 
 func TestStatusCountsWhoIsStillToMove(t *testing.T) {
-	c := cross(t, "")
+	c := cross(t)
 	c.must(t, "phase", "set", "canary", "--reason", "begin")
 	c.must(t, "canary", "set", "100", "--reason", "all")
 	conns := c.crowd(t, 6)
@@ -228,7 +228,7 @@ func TestStatusCountsWhoIsStillToMove(t *testing.T) {
 // Whatever was acknowledged is there after kill -9; what was under way is there
 // or not.
 func TestAKilledProgramKeepsTheLastShare(t *testing.T) {
-	c := cross(t, "")
+	c := cross(t)
 	c.must(t, "phase", "set", "canary", "--reason", "begin")
 	acked, n := 0.0, 0
 	for round := range 5 {
@@ -243,18 +243,18 @@ func TestAKilledProgramKeepsTheLastShare(t *testing.T) {
 			_, code, _ := c.cli("canary", "set", fmt.Sprint(n), "--reason", "cut short")
 			underWay <- code
 		}()
-		if round%2 == 0 {
-			if code := <-underWay; code == exitDone {
-				acked = float64(n)
-			}
-			underWay <- exitDone
+		code := exitUnreachable
+		if round%2 == 0 { // acknowledged, and killed at once
+			code = <-underWay
 		}
-		killed := c.child
-		killed.kill()
-		if code := <-underWay; code == exitDone {
+		c.kill()
+		if round%2 != 0 {
+			code = <-underWay
+		}
+		if code == exitDone {
 			acked = float64(n)
 		}
-		c.child = serveFile(t, killed.file)
+		c.child = serveFile(t, c.file)
 		s := c.status(t)
 		if !slices.Contains([]float64{acked, float64(n)}, s.Share) || s.Phase != "canary" {
 			t.Errorf("round %d: share %v, acknowledged %v, under way %d", round, s.Share, acked, n)

@@ -246,7 +246,7 @@ func TestAChangeSendsTheVersionThatWasReadJustBefore(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = append(got, r.Method+" "+r.URL.Path+" "+r.Header.Get("If-Match"))
-		fmt.Fprint(w, `{"share": 1, "version": 41}`)
+		_, _ = fmt.Fprint(w, `{"share": 1, "version": 41}`)
 	}))
 	defer server.Close()
 	at := []string{"--admin", server.URL, "--token", "x"}

@@ -19,7 +19,7 @@ func tamper(t *testing.T, dir string, statements ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for _, statement := range append([]string{"DROP TRIGGER acts_stay", "DROP TRIGGER acts_stay_as_they_are"}, statements...) {
 		result, err := db.ExecContext(t.Context(), statement)
 		if err != nil {
@@ -39,7 +39,7 @@ func verifyFile(t *testing.T, dir string) Verdict {
 	if s.read, err = connect(s.path, "_pragma=query_only(1)"); err != nil {
 		t.Fatal(err)
 	}
-	defer s.read.Close()
+	defer func() { _ = s.read.Close() }()
 	return mustVerify(t, s)
 }
 

@@ -58,7 +58,7 @@ func (s *Store) Runtime(ctx context.Context) (Runtime, error) {
 // next.Version must be one more than what is in force, else ErrStale. Where the
 // act has no Before and no After, they are the two runtimes.
 func (s *Store) Commit(ctx context.Context, next Runtime, act Act) (Record, error) {
-	return s.append(ctx, act, func(now Runtime) (Runtime, Act, error) {
+	return s.append(ctx, func(now Runtime) (Runtime, Act, error) {
 		if next.Version != now.Version+1 {
 			return now, act, fmt.Errorf("version %d does not follow version %d: %w", next.Version, now.Version, ErrStale)
 		}
@@ -76,12 +76,12 @@ func (s *Store) Commit(ctx context.Context, next Runtime, act Act) (Record, erro
 // Record writes an act that leaves the runtime as it is. It is durable when
 // Record returns.
 func (s *Store) Record(ctx context.Context, act Act) (Record, error) {
-	return s.append(ctx, act, func(now Runtime) (Runtime, Act, error) { return now, act, nil })
+	return s.append(ctx, func(now Runtime) (Runtime, Act, error) { return now, act, nil })
 }
 
 // append writes one record; decide says, knowing what is in force, what will
 // be.
-func (s *Store) append(ctx context.Context, act Act, decide func(Runtime) (Runtime, Act, error)) (r Record, err error) {
+func (s *Store) append(ctx context.Context, decide func(Runtime) (Runtime, Act, error)) (r Record, err error) {
 	err = s.inTx(ctx, func(tx *sql.Tx) error {
 		last, err := s.readHead(ctx, tx)
 		if err != nil {

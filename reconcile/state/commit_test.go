@@ -203,7 +203,7 @@ func BenchmarkCommit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	for b.Loop() {
 		if _, err := step(b.Context(), s); err != nil {
 			b.Fatal(err)
@@ -216,7 +216,7 @@ func BenchmarkVerify10000(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	for range 10000 {
 		if _, err := s.Record(b.Context(), Act{Actor: "ops", Act: "note"}); err != nil {
 			b.Fatal(err)

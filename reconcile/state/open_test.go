@@ -32,21 +32,21 @@ func TestADirectoryThatCannotBeUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := filepath.Join(file, "var")
-		refused(t, dir, dir, "not a directory", "name another as state.dir")
+		_ = refused(t, dir, dir, "not a directory", "name another as state.dir")
 	})
 	t.Run("others may write it", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, 0o770); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, dir, "can be written by others (mode 0770): chmod 700 "+dir)
+		_ = refused(t, dir, "can be written by others (mode 0770): chmod 700 "+dir)
 	})
 	t.Run("its database is a directory", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, "state.db"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, dir, dir, "is a directory")
+		_ = refused(t, dir, dir, "is a directory")
 	})
 }
 
@@ -76,7 +76,7 @@ func tamperRaw(t *testing.T, dir, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (s *Store) Records(ctx context.Context, q Query) ([]Record, error) {
 	if err != nil {
 		return nil, s.explain("read", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var records []Record
 	for rows.Next() {
 		var stored row

@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		if err := work(dir, os.Getenv(childWork)); err != nil {
 			fmt.Println(err)
-			os.Exit(1)
+			os.Exit(1) //nolint:forbidigo // it is the main of the child
 		}
-		os.Exit(0)
+		os.Exit(0) //nolint:forbidigo // it is the main of the child
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -60,7 +60,7 @@ func (s *Store) Verify(ctx context.Context) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, s.explain("read", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	c := newChain()
 	for rows.Next() {
 		var stored row

@@ -121,6 +121,7 @@ func (o *oracle) transaction(n *pg_query.TransactionStmt) {
 	case pg_query.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED,
 		pg_query.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED:
 		o.effects |= pgsql.ServerBound
+	default:
 	}
 	for _, option := range n.Options {
 		d := option.GetDefElem()

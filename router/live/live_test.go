@@ -80,7 +80,7 @@ func TestTheSnapshotIsWhatWasSetLast(t *testing.T) {
 				want.Salt = rapid.String().Draw(t, "salt")
 				l.SetPolicy(func(router.Policy) router.Policy { return want.Policy })
 			},
-			"share alone": func(t *rapid.T) {
+			"share alone": func(*rapid.T) {
 				want.Share++
 				l.SetPolicy(func(p router.Policy) router.Policy { p.Share++; return p })
 			},
@@ -88,9 +88,9 @@ func TestTheSnapshotIsWhatWasSetLast(t *testing.T) {
 				want.Target = rapid.SampledFrom([]router.TargetState{router.TargetNone, router.TargetOpen, router.TargetBroken}).Draw(t, "state")
 				l.SetBackend(Backend{Side: router.Target, State: want.Target})
 			},
-			"source": func(t *rapid.T) { l.SetBackend(Backend{Side: router.Source, State: router.TargetBroken}) },
-			"other":  func(t *rapid.T) { l.PutSession(Session{ID: 1}); l.AddAct(Act{Seq: 1}) },
-			"close":  func(t *rapid.T) { l.Close() },
+			"source": func(*rapid.T) { l.SetBackend(Backend{Side: router.Source, State: router.TargetBroken}) },
+			"other":  func(*rapid.T) { l.PutSession(Session{ID: 1}); l.AddAct(Act{Seq: 1}) },
+			"close":  func(*rapid.T) { l.Close() },
 		})
 	})
 }
