@@ -1,9 +1,9 @@
 // Command mutants breaks each guard of the proxy once and sees its test go
 // red: a guard whose loss no test notices is no guard.
 //
-// A mutant is a file in patches: which file, which test, the text that stands
-// there (exactly once) and the text that stands there instead. It is built as
-// an overlay; the tree is not touched.
+// A mutant is a file in patches: which file, which test, what is lost with the
+// guard, the text that stands there (exactly once) and the text that stands
+// there instead. It is built as an overlay; the tree is not touched.
 //
 //	go run ./internal/mutants            # all
 //	go run ./internal/mutants cancel     # those whose name holds the word
@@ -44,8 +44,7 @@ func run(words []string) error {
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no mutants in %s: run this in the root of the repository", patches)
 	}
-	killed, lived := 0, []string{}
-	var mu sync.Mutex
+	var all tally
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, file := range files {
@@ -55,30 +54,49 @@ func run(words []string) error {
 		}
 		group.Go(func() error {
 			begin := time.Now()
-			verdict, err := try(file)
-			if err != nil {
-				return fmt.Errorf("mutant %s: %w", name, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Printf("%-44s %-8s %5.1fs\n", name, verdict, time.Since(begin).Seconds())
-			if verdict == dead {
-				killed++
-			} else {
-				lived = append(lived, name)
-			}
+			verdict, loss, err := try(file)
+			fmt.Print(all.add(name, verdict, loss, err, time.Since(begin)))
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	_ = group.Wait() // they are in the tally
+	return all.sum()
+}
+
+// tally is what became of all.
+type tally struct {
+	mu     sync.Mutex
+	killed int
+	lived  []string
+	faults []error
+}
+
+// add counts a mutant and returns its line.
+func (t *tally) add(name string, v verdict, loss string, err error, took time.Duration) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		v = "FAULT"
+		t.faults = append(t.faults, fmt.Errorf("mutant %s: %w", name, err))
+	case v == dead:
+		t.killed++
+	default:
+		t.lived = append(t.lived, name+": "+loss)
 	}
-	if killed+len(lived) == 0 {
+	return fmt.Sprintf("%-44s %-8s %5.1fs\n", name, v, took.Seconds())
+}
+
+func (t *tally) sum() error {
+	switch {
+	case len(t.faults) > 0:
+		return errors.Join(t.faults...)
+	case t.killed+len(t.lived) == 0:
 		return errors.New("no mutant has such a name")
 	}
-	fmt.Printf("%d of %d guards are watched by their test\n", killed, killed+len(lived))
-	if len(lived) > 0 {
-		return fmt.Errorf("no test noticed: %s", strings.Join(lived, ", "))
+	fmt.Printf("%d of %d guards are watched by their test\n", t.killed, t.killed+len(t.lived))
+	if len(t.lived) > 0 {
+		return fmt.Errorf("no test noticed:\n%s", strings.Join(t.lived, "\n"))
 	}
 	return nil
 }
@@ -101,30 +119,37 @@ const (
 )
 
 // try builds one mutant and runs its test.
-func try(file string) (verdict, error) {
+func try(file string) (v verdict, loss string, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	m, err := parse(string(text))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	dir, err := os.MkdirTemp("", "crossfade-mutant-")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	overlay, err := m.overlay(dir)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeEach)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-timeout", timeTest, "-run", "^"+m.test+"$", m.pkg)
+	cmd := exec.CommandContext(ctx, "go", m.testing(overlay)...)
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
-	return m.judge(out, err)
+	v, err = m.judge(out, err)
+	return v, m.loss, err
+}
+
+// testing is the command that runs its test and does nothing else: no vet, and
+// no symbols for a debugger.
+func (m mutant) testing(overlay string) []string {
+	return []string{"test", "-count=1", "-failfast", "-vet=off", "-ldflags=-s -w", "-timeout", timeTest, "-overlay", overlay, "-run", "^" + m.test + "$", m.pkg}
 }
 
 // judge wants the named test, the only one that ran, to have failed: a mutant
@@ -144,13 +169,14 @@ func (m mutant) judge(out []byte, err error) (verdict, error) {
 	}
 }
 
-// mutant is one broken guard.
-type mutant struct{ file, pkg, test, was, is string }
+// mutant is one broken guard. loss says in a sentence what is lost with it.
+type mutant struct{ file, pkg, test, loss, was, is string }
 
 // parse reads a mutant:
 //
 //	file: wire/frame.go
 //	test: ./wire TestV02Something
+//	loss: a sentence (mutants of logins have none)
 //	--- was
 //	text
 //	+++ is
@@ -170,6 +196,8 @@ func parse(text string) (mutant, error) {
 			m.file = value
 		case "test":
 			m.pkg, m.test, _ = strings.Cut(value, " ")
+		case "loss":
+			m.loss = value
 		}
 	}
 	if m.file == "" || m.pkg == "" || m.test == "" || m.was == m.is {

@@ -9,8 +9,8 @@ import (
 )
 
 func TestAMutantIsReadWhole(t *testing.T) {
-	m, err := parse("guard: x\nfile: a/b.go\ntest: ./a TestB\n--- was\nif bad {\n+++ is\nif false {\n")
-	if want := (mutant{"a/b.go", "./a", "TestB", "if bad {", "if false {"}); err != nil || m != want {
+	m, err := parse("file: a/b.go\ntest: ./a TestB\nloss: it: breaks\n--- was\nif bad {\n+++ is\nif false {\n")
+	if want := (mutant{"a/b.go", "./a", "TestB", "it: breaks", "if bad {", "if false {"}); err != nil || m != want {
 		t.Errorf("%+v, %v", m, err)
 	}
 	for name, text := range map[string]string{
