@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ const (
 	patches  = "internal/mutants/patches"
 	timeEach = 3 * time.Minute
 	timeTest = "90s" // a test that hangs has noticed
-	atOnce   = 2
+	atLeast  = 2     // at once, however few processors there are
 )
 
 func main() {
@@ -51,7 +52,7 @@ func run(words []string) error {
 	}
 	var all tally
 	var group errgroup.Group
-	group.SetLimit(atOnce)
+	group.SetLimit(max(atLeast, runtime.NumCPU()))
 	for i, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
 		if !chosen(name, words) || short && (i+time.Now().YearDay())%2 == 1 {
@@ -146,6 +147,9 @@ func try(file string) (v verdict, loss string, err error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", m.testing(overlay)...)
 	cmd.WaitDelay = 10 * time.Second
+	if dir := inMemory(); dir != "" {
+		cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	}
 	out, err := cmd.CombinedOutput()
 	v, err = m.judge(out, err)
 	return v, m.loss, err
