@@ -24,7 +24,7 @@ func land(t *testing.T, in []byte) (*Landing, error) {
 	return &l, nil
 }
 
-func said(messages ...pgproto3.BackendMessage) []byte {
+func answered(messages ...pgproto3.BackendMessage) []byte {
 	var out []byte
 	for _, m := range messages {
 		out, _ = m.Encode(out) // small messages can be encoded
@@ -33,7 +33,7 @@ func said(messages ...pgproto3.BackendMessage) []byte {
 }
 
 func TestAFlightsAnswerIsRead(t *testing.T) {
-	l, err := land(t, said(
+	l, err := land(t, answered(
 		&pgproto3.CloseComplete{}, &pgproto3.ParseComplete{}, &pgproto3.BindComplete{},
 		&pgproto3.DataRow{Values: [][]byte{[]byte("a"), nil, {}}}, &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")},
 		&pgproto3.NotificationResponse{Channel: "c"}, &pgproto3.ParameterStatus{Name: "TimeZone", Value: "UTC"},
@@ -52,8 +52,8 @@ func TestAFlightsAnswerIsRead(t *testing.T) {
 
 func TestV11AnAnswerThatNobodyAskedForEndsAFlight(t *testing.T) {
 	for name, in := range map[string][]byte{
-		"an authentication":                 said(&pgproto3.AuthenticationOk{}),
-		"a COPY":                            said(&pgproto3.CopyInResponse{}),
+		"an authentication":                 answered(&pgproto3.AuthenticationOk{}),
+		"a COPY":                            answered(&pgproto3.CopyInResponse{}),
 		"a ReadyForQuery of two bytes":      {'Z', 0, 0, 0, 6, 'I', 'I'},
 		"a row that claims more than it is": {'D', 0, 0, 0, 10, 0, 1, 0, 0, 0, 9},
 		"a row with a negative length":      {'D', 0, 0, 0, 10, 0, 1, 0xff, 0xff, 0xff, 0xfe},
@@ -68,8 +68,8 @@ func TestV11AnAnswerThatNobodyAskedForEndsAFlight(t *testing.T) {
 // FuzzLanding: whatever a server answers, nothing crashes and no more is kept
 // than came in.
 func FuzzLanding(f *testing.F) {
-	f.Add(said(&pgproto3.DataRow{Values: [][]byte{[]byte("a"), nil}}, &pgproto3.ReadyForQuery{TxStatus: 'I'}))
-	f.Add(said(&pgproto3.ErrorResponse{Code: "42704"}))
+	f.Add(answered(&pgproto3.DataRow{Values: [][]byte{[]byte("a"), nil}}, &pgproto3.ReadyForQuery{TxStatus: 'I'}))
+	f.Add(answered(&pgproto3.ErrorResponse{Code: "42704"}))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		l, err := land(t, in)
 		if err != nil {
