@@ -67,7 +67,7 @@ func (s *session) decide(b *engine.Batch) error {
 	}
 	against := s.pinnedBy(policy)
 	side, why := policy.Decide(sh.place, against)
-	if side == router.Target && b.Refused {
+	if side == router.Target && b.Refused && b.Boundary != 0 {
 		return s.refuse(b)
 	}
 	if b.Against != router.None {
@@ -185,6 +185,9 @@ func (s *session) refuse(b *engine.Batch) error {
 // reply answers a batch with an error of ours, and leaves the leg in the state
 // that the client is told.
 func (s *session) reply(b *engine.Batch, words *wire.Error) error {
+	if b.Boundary == 0 { // where it ends is not known, so nothing can follow
+		return &ending{why: EndViolation, words: words}
+	}
 	s.client.use(b.Size)
 	return s.fail(failure{words: words, begun: s.eng.Tx() != 'I', sync: b.Boundary != 'H'})
 }

@@ -134,11 +134,11 @@ func try(file string) (v verdict, loss string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	dir, err := os.MkdirTemp("", "crossfade-mutant-")
+	dir, err := workshop()
 	if err != nil {
 		return "", "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = os.RemoveAll(dir) }() // with what a test has left that did not come to its end
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		return "", "", err
@@ -147,12 +147,20 @@ func try(file string) (v verdict, loss string, err error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", m.testing(overlay)...)
 	cmd.WaitDelay = 10 * time.Second
-	if dir := inMemory(); dir != "" {
-		cmd.Env = append(os.Environ(), "TMPDIR="+dir)
-	}
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	out, err := cmd.CombinedOutput()
 	v, err = m.judge(out, err)
 	return v, m.loss, err
+}
+
+// workshop makes a directory for all that one mutant needs. A server of its
+// test can run as another user, who has to get through.
+func workshop() (string, error) {
+	dir, err := os.MkdirTemp(inMemory(), "mutant-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o711)
 }
 
 // testing is the command that runs its test and does nothing else: no vet, and
