@@ -33,16 +33,16 @@ func TestASettingCannotMakeTheTargetWritable(t *testing.T) {
 func TestASettingThatAFunctionChangesGoesAlong(t *testing.T) {
 	proxy := newShared(t, nil)
 	for _, p := range sidesOf(pair) {
-		if err := p.Exec(t.Context(), "app", "CREATE OR REPLACE FUNCTION to_tokyo() RETURNS int LANGUAGE plpgsql AS $$ BEGIN SET TimeZone = 'Asia/Tokyo'; RETURN 1; END $$"); err != nil {
+		if err := p.Exec(t.Context(), "app", "CREATE OR REPLACE FUNCTION works_more() RETURNS int LANGUAGE plpgsql AS $$ BEGIN SET work_mem = '9MB'; RETURN 1; END $$"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	conn := proxy.connect(t)
 	proxy.share(100)
-	do(t, conn, "SELECT to_tokyo()", pgx.QueryExecModeSimpleProtocol)
+	do(t, conn, "SELECT works_more()", pgx.QueryExecModeSimpleProtocol)
 	wantSide(t, conn, router.Target)
-	if zone := one[string](t, conn, "SELECT current_setting('TimeZone')"); zone != "Asia/Tokyo" {
-		t.Errorf("the zone at the target is %s", zone)
+	if memory := one[string](t, conn, "SELECT current_setting('work_mem')"); memory != "9MB" {
+		t.Errorf("work_mem at the target is %s", memory)
 	}
 }
 
