@@ -20,6 +20,7 @@ func (k *checker) config(c *Config) {
 	k.users(c)
 	k.admin(&c.Admin)
 	k.limits(&c.Limits)
+	k.mapping(c)
 	if b := c.Mirror.Breaker.OpenFor; b[1] > 0 && b[0] > b[1] {
 		k.add("mirror.breaker.open_for", "the first pause %v is longer than the longest %v", b[0], b[1])
 	}
@@ -83,6 +84,32 @@ func (k *checker) limits(l *Limits) {
 	if most := int64(l.Memory / ClientMemory); l.Memory > 0 && int64(l.Clients) > most {
 		k.add("limits.memory", "%v is too little for %d clients of %v each: give at least %.0fMiB, or at most %d clients",
 			l.Memory, l.Clients, ClientMemory, math.Ceil(float64(l.Clients)*float64(ClientMemory)/float64(mib)), most)
+	}
+}
+
+// mapping checks what mirrored tables need. What it needs is a matter of this
+// file; whether the tables exist is one of the databases.
+func (k *checker) mapping(c *Config) {
+	if c.Mapping() == nil {
+		return
+	}
+	const path = "migration.tables"
+	if !k.has("target") {
+		k.add(path, "needs a target")
+	}
+	k.service(&c.Source, "source")
+	if c.Target != nil {
+		k.service(c.Target, "target")
+	}
+	if k.has("canary.writes") && c.Canary.Writes != "" {
+		k.add("canary.writes", "is only for a migration without tables: remove it, or migration.tables")
+	}
+}
+
+// service needs the proxy's own login at a side.
+func (k *checker) service(s *Server, side string) {
+	if s.Service.User == "" && !k.has(side+".service.user") {
+		k.add(side+".service", "is needed by migration.tables: give the proxy's own login there, user and password")
 	}
 }
 

@@ -9,15 +9,15 @@ type Config struct {
 	Source    Server     `yaml:"source" required:"yes" doc:"The database that is being left."`
 	Target    *Server    `yaml:"target" doc:"The database that is being moved to."`
 	Users     []User     `yaml:"users" required:"yes" min:"1" reload:"yes" doc:"Who may log in; anybody else is refused."`
-	Migration Migration  `yaml:"migration" later:"mapping" doc:"What differs between the two sides, and what happens to statements that cannot be mirrored."`
-	Mirror    Mirror     `yaml:"mirror" later:"mirroring" reload:"yes" doc:"How writes reach the side that is not the authority."`
+	Migration Migration  `yaml:"migration" doc:"What differs between the two sides, and what happens to statements that cannot be mirrored."`
+	Mirror    Mirror     `yaml:"mirror" reload:"yes" doc:"How writes reach the side that is not the authority."`
 	Canary    Canary     `yaml:"canary" reload:"yes" doc:"Which sessions the target answers."`
 	Shadow    Shadow     `yaml:"shadow" later:"shadow reads" doc:"Reads that also run on the other side, to compare."`
-	Journal   Journal    `yaml:"journal" later:"mirroring" doc:"The durable record of what is in doubt."`
+	Journal   Journal    `yaml:"journal" doc:"The durable record of what is in doubt."`
 	State     State      `yaml:"state" doc:"Where the embedded state lives."`
 	Admin     Admin      `yaml:"admin" doc:"The address for operators, metrics and health."`
 	Limits    Limits     `yaml:"limits" reload:"yes" doc:"What one proxy will hold, wait for and read."`
-	Evidence  Evidence   `yaml:"evidence" later:"divergence reports" doc:"How row values appear in what is kept and reported."`
+	Evidence  Evidence   `yaml:"evidence" doc:"How row values appear in what is kept and reported."`
 	Log       Log        `yaml:"log" doc:"What is written to standard error."`
 
 	places places
@@ -49,7 +49,7 @@ type Server struct {
 	Address  Address   `yaml:"address" required:"yes" doc:"host:port or /socket/dir."`
 	Database string    `yaml:"database" doc:"The database to use; empty: the one that the client asked for."`
 	TLS      ServerTLS `yaml:"tls" doc:"Encryption towards the server."`
-	Service  Login     `yaml:"service" doc:"The proxy's own login: it probes the target and checks; later catalog, repair, verify and backfill."`
+	Service  Login     `yaml:"service" doc:"The proxy's own login: catalog, checks, repair, backfill."`
 }
 
 // ServerTLS is the encryption towards a side. Cert and Key are the proxy's own
@@ -79,12 +79,13 @@ type Login struct {
 	Password Secret `yaml:"password" doc:"The password."`
 }
 
-// Migration says what differs between the sides. This version has no mapping:
-// Tables and Rules must be empty.
+// Migration says what differs between the sides. Rules and Sequences are for a
+// later version and must be empty.
 type Migration struct {
 	Name         string     `yaml:"name" doc:"The name in reports."`
-	Tables       Reserved   `yaml:"tables" doc:"The mapping of tables; this version does not have mapping yet."`
-	Rules        Reserved   `yaml:"rules" doc:"Rewriting rules; this version does not have mapping yet."`
+	Tables       Tables     `yaml:"tables" doc:"The mapping of tables; without any nothing is mirrored. Tables that are not listed map to that of their name."`
+	Sequences    Reserved   `yaml:"sequences" doc:"Sequences whose names differ; not yet in this version."`
+	Rules        Reserved   `yaml:"rules" doc:"Rewriting rules; not yet in this version."`
 	OnUncaptured Uncaptured `yaml:"on_uncaptured" default:"dirty-table" doc:"What happens to a write whose rows cannot be seen."`
 	OnDDL        DDL        `yaml:"on_ddl" default:"refuse" doc:"What happens to a change of a mapped table's definition."`
 }
@@ -134,9 +135,9 @@ type Limits struct {
 	Memory          Size        `yaml:"memory" default:"1GiB" min:"1" reload:"no" doc:"What all sessions hold together; at least 8KiB for each of clients."`
 	Drain           Duration    `yaml:"drain" default:"30s" doc:"How long an ending proxy waits for open transactions."`
 	RetryKeep       Size        `yaml:"retry_keep" default:"64KiB" doc:"How much of a statement is kept to send it again; at most frame."`
-	Parse           ParseLimits `yaml:"parse" later:"rewriting" doc:"Statements beyond these are not analysed."`
-	InlineRows      int         `yaml:"inline_rows" default:"10000" min:"1" later:"mirroring" doc:"Rows of one statement that are mirrored inline."`
-	DirtyKeys       int         `yaml:"dirty_keys" default:"1000000" min:"1" later:"mirroring" doc:"Dirty keys that are kept one by one."`
+	Parse           ParseLimits `yaml:"parse" doc:"Statements beyond these are not analysed."`
+	InlineRows      int         `yaml:"inline_rows" default:"10000" min:"1" doc:"Rows of one statement that are mirrored inline."`
+	DirtyKeys       int         `yaml:"dirty_keys" default:"1000000" min:"1" doc:"Dirty keys that are kept one by one."`
 }
 
 // ParseLimits bound the analysis of one statement.

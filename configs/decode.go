@@ -35,8 +35,10 @@ func (d *decoder) value(n ast.Node, v reflect.Value, f field, path string) {
 		*p = Path(d.resolve(text))
 	case *Reserved:
 		if items, ok := d.items(n, path); ok && len(items) > 0 {
-			d.add(path, "must be empty: this version does not have mapping yet")
+			d.add(path, "must be empty: not yet in this version")
 		}
+	case *Tables:
+		*p = d.tables(n, path)
 	case enum:
 		v.SetString(d.word(n, p, path))
 	case encoding.TextUnmarshaler:
@@ -105,7 +107,7 @@ func (d *decoder) absent(v reflect.Value, f field, path string) {
 		return
 	}
 	switch v.Interface().(type) {
-	case Secret, Reserved:
+	case Secret, Reserved, Tables:
 		return
 	}
 	if v.Kind() == reflect.Struct {

@@ -97,12 +97,19 @@ func byKey(m reflect.Value) items {
 // isBlock reports whether a type is a mapping of the configuration, rather than
 // a scalar that happens to be a struct.
 func isBlock(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Secret]() && t != reflect.TypeFor[Reserved]()
+	switch t {
+	case reflect.TypeFor[Secret](), reflect.TypeFor[Reserved](), reflect.TypeFor[Tables]():
+		return false
+	}
+	return t.Kind() == reflect.Struct
 }
 
 func equal(a, b reflect.Value) bool {
 	if s, ok := a.Interface().(Secret); ok {
 		return s.Equal(b.Interface().(Secret))
+	}
+	if t, ok := a.Interface().(Tables); ok {
+		return reflect.DeepEqual(t.withoutPlaces(), b.Interface().(Tables).withoutPlaces())
 	}
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }

@@ -12,7 +12,9 @@
 //	                                  └────────── Faults ─────────┘
 //
 // The struct tags of the configuration types are the only description of the
-// file; decoding, defaults, Unused, Diff and Schema all walk them:
+// file but for the mapping of tables, whose words are data and not text
+// (mapping_decode.go, mapping_schema.go). Decoding, defaults, Unused, Diff and
+// Schema all walk them:
 //
 //	yaml      the key
 //	doc       the sentence of the JSON Schema

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/crossfade-db/crossfade/rewrite"
 )
 
 // Fault is one thing that is wrong with a configuration file. Line and Column
@@ -77,6 +79,14 @@ func (r *report) add(path, format string, args ...any) {
 	}
 	r.faults = append(r.faults, Fault{
 		File: r.file, Line: max(at.line, 1), Column: max(at.column, 1),
+		Path: path, Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// addAt records a fault at a place of its own.
+func (r *report) addAt(at rewrite.At, path, format string, args ...any) {
+	r.faults = append(r.faults, Fault{
+		File: r.file, Line: max(at.Line, 1), Column: max(at.Column, 1),
 		Path: path, Message: fmt.Sprintf(format, args...),
 	})
 }

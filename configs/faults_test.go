@@ -101,9 +101,9 @@ var badFiles = []struct {
 	{name: "a NUL byte in a key", doc: doc{listeners: `[{address: "127.0.0.1:1", databases: {"a\0b": source}}]`}, want: []string{
 		"f:1:50: listeners[0].databases: a key must be a name",
 	}},
-	{name: "mapping before its time", doc: doc{rest: "migration: {tables: [{source: a}], rules: [{use: x}]}"}, schema: true, want: []string{
-		"f:4:13: migration.tables: must be empty: this version does not have mapping yet",
-		"f:4:36: migration.rules: must be empty: this version does not have mapping yet",
+	{name: "rules before their time", doc: doc{rest: "migration: {sequences: [{source: a}], rules: [{use: x}]}"}, schema: true, want: []string{
+		"f:4:13: migration.sequences: must be empty: not yet in this version",
+		"f:4:39: migration.rules: must be empty: not yet in this version",
 	}},
 	{name: "an address that is a URL with a password", doc: doc{source: "{address: postgres://app:hunter2@db/shop}"}, schema: true, want: []string{
 		"f:2:10: source.address: is not an address: write host:port (IPv6 as [::1]:5432) or /socket/dir, not a URL",

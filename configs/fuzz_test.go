@@ -14,6 +14,8 @@ func FuzzParse(f *testing.F) {
 	for _, c := range badFiles {
 		f.Add([]byte(c.doc.text()))
 	}
+	f.Add([]byte(mapped("    - \"*\"\n    - {source: a, skip: true}\n    - {source: b, targets: [{target: c, key: {x: y}, when: z}], strict: true, canary: false}\n" +
+		"    - {source: d, columns: [id, {source: e, target: f, values: {1: null, \"01\": x}, else: same}, {target: g, up: default}, {source: h, down: \"1\", lossy: i}]}\n")))
 	s := compileSchema(f)
 	w := inMemory()
 	w.env = func(string) (string, bool) { return marker, true }

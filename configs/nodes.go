@@ -5,15 +5,22 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/crossfade-db/crossfade/rewrite"
 )
 
 // mark remembers where a path stands: at a key, or at a list item itself.
 func (d *decoder) mark(path string, at, value ast.Node) {
-	p := place{line: 1, column: 1, empty: isEmpty(value)}
-	if t := start(at); t != nil && t.Position != nil {
-		p.line, p.column = t.Position.Line, t.Position.Column
+	p := placeOf(at)
+	d.at[path] = place{line: p.Line, column: p.Column, empty: isEmpty(value)}
+}
+
+// placeOf is where a node starts.
+func placeOf(n ast.Node) rewrite.At {
+	if t := start(n); t != nil && t.Position != nil {
+		return rewrite.At{Line: t.Position.Line, Column: t.Position.Column}
 	}
-	d.at[path] = p
+	return rewrite.At{Line: 1, Column: 1}
 }
 
 // start is the first token of a node. The parser gives a mapping in block style

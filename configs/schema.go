@@ -114,6 +114,8 @@ func (s *schema) definition(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "pattern": "^(env:|file:)"}
 	case Reserved:
 		return map[string]any{"type": "array", "maxItems": 0}
+	case Tables:
+		return s.tables()
 	case Path:
 		return map[string]any{"type": "string"}
 	case Address:

@@ -21,7 +21,7 @@ import (
 const (
 	maxBytes  = 1 << 20
 	maxTokens = 50_000 // some 3,000 users
-	maxDepth  = 16     // the configuration needs 6
+	maxDepth  = 16     // the configuration needs 10
 	maxKey    = 256    // the longest names of columns, with schema and table
 )
 
