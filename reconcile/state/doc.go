@@ -1,8 +1,11 @@
 // Package state keeps what lasts in the state directory: the phase and share
-// in force and the chain of acts that made them so, in one SQLite database.
+// in force and the chain of acts that made them so, what may differ between the
+// two sides, what has been proven to differ, and what was compared; in one
+// SQLite database.
 //
 //	state.dir/lock          who uses the directory: flock, and its process id
-//	state.dir/state.db      acts, head (with -wal and -shm beside it while open)
+//	state.dir/state.db      acts, head; mapped_tables, dirty_keys, dirty_ranges,
+//	                        divergences, coverage (with -wal and -shm beside it while open)
 //
 // There is no stored phase or share beside the acts: what is in force is what
 // the last act says is in force, so that nothing can take effect without its

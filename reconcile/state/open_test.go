@@ -55,7 +55,7 @@ func TestADatabaseOfAnotherSchema(t *testing.T) {
 		name, sql string
 		says      []string
 	}{
-		{"newer", "PRAGMA user_version = 2", []string{"has schema 2, and this crossfade knows 1", "run the newer version"}},
+		{"newer", "PRAGMA user_version = 3", []string{"has schema 3, and this crossfade knows 2", "run the newer version"}},
 		{"older than the first", "PRAGMA user_version = 0", []string{"has schema 0", "damaged"}},
 		{"somebody else's", "PRAGMA application_id = 7", []string{"is not a state database of Crossfade"}},
 	}
