@@ -4,7 +4,7 @@ package router
 // alone, without regard to the state of the target.
 func (p *Policy) Cohort(at Place) (in bool, why Reason) {
 	switch {
-	case p.Phase != Canary || p.Writes == WritesUnset:
+	case p.Phase != Canary || (p.Writes == WritesUnset && !p.Mapped):
 		return false, WrongPhase
 	case p.Share == 0: // nobody, whatever the lists say: going back is one number
 		return false, OutOfShare

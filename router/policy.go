@@ -46,7 +46,15 @@ type Policy struct {
 	Keys     []Key     // the first that a session has places it
 	ForceIn  []Pattern // before the share
 	ForceOut []Pattern // before ForceIn
+	// Mapped says that the migration has tables: from phase Mirror on their writes
+	// reach both sides.
+	Mapped bool
+	Off    bool // mirroring is switched off by hand: what is written becomes dirty
 }
+
+// Mirrors says that writes of mapped tables are brought to the target, or their
+// keys remembered.
+func (p *Policy) Mirrors() bool { return p != nil && p.Mapped && p.Phase >= Mirror }
 
 // Snapshot is what the hot path reads: one pointer, swapped whole.
 type Snapshot struct {

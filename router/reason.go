@@ -31,6 +31,13 @@ const (
 	Isolation   // its transaction is stricter than the target may answer
 	TargetError // the target has failed to answer it
 	Mixed       // its batch has a part that the source must answer
+	Writing     // it writes, or may
+	NotMapped   // it reads a table that is not mapped
+	Shape       // it reads a table whose shape differs
+	NotReady    // it reads a table that is not equal yet
+	Locking     // it locks rows
+	Recent      // an earlier commit of its tables is not at the target yet
+	OwnWrites   // its transaction has written
 
 	// What a session has that cannot move: pins.
 
@@ -54,6 +61,7 @@ var reasonWords = [Reasons]string{
 	WrongPhase: "phase", NoTarget: "no_target", Broken: "breaker", Began: "keeps_side",
 	TypeOID: "type_oid", Catalog: "catalog", ServerBound: "server_bound", SetsState: "state", Unknown: "unprepared",
 	TooLarge: "too_large", Portal: "portal", Isolation: "isolation", TargetError: "target_error", Mixed: "mixed",
+	Writing: "write", NotMapped: "not_mapped", Shape: "shape", NotReady: "not_ready", Locking: "locking", Recent: "recent_write", OwnWrites: "own_writes",
 	PinTemporary: "temporary_objects", PinListen: "listen", PinAdvisory: "advisory_lock", PinCursor: "held_cursor",
 	PinReplication: "replication", PinSeed: "setseed", PinLoad: "load", PinPrepare: "sql_prepare",
 	PinOpaque: "opaque_function", PinState: "state_rejected", PinProtocol: "protocol", PinEncoding: "encoding",

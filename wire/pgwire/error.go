@@ -22,6 +22,8 @@ const (
 	CodeInvalidParameter  = "22023"
 	CodeInternal          = "XX000"
 	CodeReadOnly          = "25006"
+	CodeSerialization     = "40001"
+	CodeIO                = "58030"
 )
 
 // AppendError appends e as a FATAL ErrorResponse: after it the session ends.
@@ -61,6 +63,9 @@ type ServerError struct {
 func (e *ServerError) Error() string {
 	return fmt.Sprintf("the server refused the login (SQLSTATE %s)", e.Code)
 }
+
+// ParseError reads the body of an ErrorResponse.
+func ParseError(body []byte) *ServerError { return serverError(body) }
 
 // serverError keeps a copy of an ErrorResponse. Fields may be missing in it
 // (PgBouncer CVE-2026-6666).

@@ -129,6 +129,9 @@ func (l *Landing) Land(message []byte) (done bool, err error) {
 	return false, nil
 }
 
+// DataRow copies the values of the body of a DataRow; nil is NULL.
+func DataRow(body []byte) ([][]byte, error) { return dataRow(body) }
+
 // dataRow copies the values of a DataRow.
 func dataRow(body []byte) ([][]byte, error) {
 	if len(body) < 2 {

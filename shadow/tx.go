@@ -1,0 +1,495 @@
+package shadow
+
+import (
+	"errors"
+	"time"
+
+	"github.com/crossfade-db/crossfade/internal/failpoint"
+	"github.com/crossfade-db/crossfade/rewrite"
+)
+
+// Leg is the other side's end of one client transaction, READ COMMITTED. After
+// an error its transaction is only good for Rollback.
+type Leg interface {
+	// Apply sends a change, without waiting for the answer. A delete that meets no
+	// row takes the key.
+	Apply(*Change) error
+	// Await waits until all that was sent has been answered.
+	Await(budget time.Duration) error
+	// Savepoint and RollbackTo work on the savepoint at a depth, 0 the outermost.
+	Savepoint(depth int) error
+	RollbackTo(depth int) error
+	Release(depth int) error
+	// Commit asks for the end of the transaction, and Committed waits for it; an
+	// error of either says that it may or may not have been committed.
+	Commit() error
+	Committed(budget time.Duration) error
+	// Rollback ends it, in the background if need be. It is called once at most.
+	Rollback()
+}
+
+// Budget says how much of a transaction is mirrored inline, and how long its
+// client waits for the other side.
+type Budget struct {
+	Wait  time.Duration // per wait at the commit point
+	Rows  int           // beyond these it is for the worker
+	Bytes int
+}
+
+// state of a Tx, in this order; abandoned can follow any before decided.
+type state uint8
+
+const (
+	empty state = iota // nothing captured
+	open               // the leg has a transaction with images
+	abandoned
+	ended
+)
+
+// Options are what a Tx works with.
+type Options struct {
+	// Open begins a transaction at the other side, at the first change; an error
+	// is a cause to abandon.
+	Open    func() (Leg, error)
+	Journal Journal
+	Epoch   Epoch
+	Budget  Budget
+	// Incarnation is of the authority that the transaction runs on.
+	Incarnation Incarnation
+}
+
+// Tx is the mirror of one transaction of the authority: what it changed, and
+// the transaction at the other side that takes it over.
+type Tx struct {
+	opt     Options
+	leg     Leg
+	state   state
+	cause   Cause // of being abandoned
+	txid    TxID
+	entries []entry
+	keys    map[string]map[rewrite.RowKey]struct{}
+	whole   map[string]Cause // tables of which any row may have changed
+	saves   []save
+	rows    int
+	bytes   int
+}
+
+// entry is what has to be sent again when the other side's transaction is tried
+// anew: a change or a savepoint.
+type entry struct {
+	change   *Change
+	depth    int  // of a savepoint, when change is nil
+	released bool // it is the end of one
+}
+
+// save is a savepoint of the client.
+type save struct {
+	name    string
+	entries int  // when it was made
+	sent    bool // the leg has it
+}
+
+// Begin makes the mirror of a transaction that has changed nothing yet.
+func Begin(opt Options) *Tx { return &Tx{opt: opt} }
+
+// ErrRefused is an error of Leg.Open for a cause that it names.
+type ErrRefused struct{ Cause Cause }
+
+func (e ErrRefused) Error() string { return "not mirrored: " + string(e.Cause) }
+
+// CauseOf is why an error of the leg leaves keys dirty.
+func CauseOf(err error) Cause {
+	var refused ErrRefused
+	if errors.As(err, &refused) {
+		return refused.Cause
+	}
+	return CauseFailed
+}
+
+// Empty says that there is nothing to mirror and nothing to remember.
+func (t *Tx) Empty() bool { return len(t.keys) == 0 && len(t.whole) == 0 }
+
+// Open says that the other side has a transaction with images.
+func (t *Tx) Open() bool { return t.state == open }
+
+// Identify notes the transaction of the authority.
+func (t *Tx) Identify(id TxID) {
+	if id != 0 {
+		t.txid = id
+	}
+}
+
+// Identified says that the transaction's id is known.
+func (t *Tx) Identified() bool { return t.txid != 0 }
+
+// Whole notes that any row of a table may have changed.
+func (t *Tx) Whole(table string, why Cause) {
+	if t.whole == nil {
+		t.whole = map[string]Cause{}
+	}
+	t.whole[table] = why
+}
+
+// Captured takes a change over. Its keys are remembered whatever becomes of it.
+func (t *Tx) Captured(c *Change) {
+	if c.Kind == Truncated {
+		for _, p := range c.Pairs {
+			t.Whole(p.Name(), CauseFailed)
+		}
+	} else {
+		c.last()
+		t.remember(c)
+	}
+	if c.Kind != Truncated && c.Rows() == 0 {
+		return
+	}
+	t.rows += c.Rows()
+	t.bytes += c.Bytes()
+	t.send(c)
+}
+
+func (t *Tx) remember(c *Change) {
+	name := c.Pair.Name()
+	if t.keys == nil {
+		t.keys = map[string]map[rewrite.RowKey]struct{}{}
+	}
+	if t.keys[name] == nil {
+		t.keys[name] = map[rewrite.RowKey]struct{}{}
+	}
+	for _, image := range c.Images {
+		if key, ok := c.Pair.KeyOf(image); ok {
+			t.keys[name][key] = struct{}{}
+		}
+	}
+	for _, key := range c.Gone {
+		t.keys[name][key] = struct{}{}
+	}
+}
+
+// send applies a change, or keeps from it when the transaction is too large.
+func (t *Tx) send(c *Change) {
+	switch {
+	case t.state == abandoned || t.state == ended:
+		return
+	case t.rows > t.opt.Budget.Rows || t.bytes > t.opt.Budget.Bytes:
+		t.abandon(CauseBulk)
+		return
+	case t.state == empty:
+		if err := t.begin(); err != nil {
+			t.abandon(CauseOf(err))
+			return
+		}
+	}
+	t.entries = append(t.entries, entry{change: c})
+	if err := t.leg.Apply(c); err != nil {
+		t.failed(err)
+	}
+}
+
+func (t *Tx) begin() error {
+	leg, err := t.opt.Open()
+	if err != nil {
+		return err
+	}
+	t.leg, t.state = leg, open
+	return nil
+}
+
+// failed abandons the transaction over an error of the leg.
+func (t *Tx) failed(err error) { t.abandon(CauseOf(err)) }
+
+// abandon gives the other side up: its transaction is rolled back, and the keys
+// become dirty once the authority has committed.
+func (t *Tx) abandon(why Cause) {
+	if t.state == abandoned || t.state == ended {
+		return
+	}
+	if t.leg != nil {
+		t.leg.Rollback()
+		t.leg = nil
+	}
+	t.state, t.cause, t.entries = abandoned, why, nil
+}
+
+// Abandon gives the other side up, as what follows cannot be mirrored.
+func (t *Tx) Abandon(why Cause) { t.abandon(why) }
+
+// Cause is why the transaction is not mirrored; empty while it is.
+func (t *Tx) Cause() Cause { return t.cause }
+
+// again sends all that was captured in a new transaction of the leg.
+func (t *Tx) again() error {
+	t.leg.Rollback()
+	t.leg = nil
+	leg, err := t.opt.Open()
+	if err != nil {
+		return err
+	}
+	t.leg = leg
+	for _, e := range t.entries {
+		switch {
+		case e.change != nil:
+			err = t.leg.Apply(e.change)
+		case e.released:
+			err = t.leg.Release(e.depth)
+		default:
+			err = t.leg.Savepoint(e.depth)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Transient is an error of the other side that may be gone when the same is
+// tried again: another session's transaction has not ended there yet.
+type Transient interface{ Transient() bool }
+
+func transient(err error) bool {
+	var t Transient
+	return errors.As(err, &t) && t.Transient()
+}
+
+// await waits for the applies; what an unfinished transaction there may cause is
+// tried again within the budget (WRITEPATH §1).
+func (t *Tx) await() error {
+	if t.state != open {
+		return nil
+	}
+	deadline := time.Now().Add(t.opt.Budget.Wait)
+	pause := time.Millisecond
+	for {
+		err := t.leg.Await(time.Until(deadline))
+		if err == nil || !transient(err) || time.Until(deadline) < pause {
+			return err
+		}
+		<-time.After(pause)
+		pause *= 2
+		if err := t.again(); err != nil {
+			return err
+		}
+	}
+}
+
+// Rolled takes back all of it: the authority has rolled back.
+func (t *Tx) Rolled() {
+	if t.leg != nil {
+		t.leg.Rollback()
+		t.leg = nil
+	}
+	t.state = ended
+}
+
+// Ending is what became of the authority's COMMIT.
+type Ending uint8
+
+// Endings.
+const (
+	Committed Ending = iota
+	RolledBack
+	Unknown
+)
+
+// Commit says how one transaction is committed.
+type Commit struct {
+	// Authority commits there, and says what became of it.
+	Authority func() Ending
+	// Early, if there is one, tells the client as soon as the authority has
+	// committed and the other side's COMMIT is on its way.
+	Early  func()
+	Strict bool // the other side must have everything, else nothing commits
+}
+
+// ErrJournal says that the keys cannot be remembered, so that nothing may be
+// committed.
+type ErrJournal struct{ Err error }
+
+func (e *ErrJournal) Error() string { return "write the journal: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ErrJournal) Unwrap() error { return e.Err }
+
+// ErrStrict says that the other side refuses what must be on both.
+type ErrStrict struct{ Err error }
+
+func (e *ErrStrict) Error() string { return "strict: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ErrStrict) Unwrap() error { return e.Err }
+
+// Commit ends the transaction on both sides, in the order of DESIGN §4.4: the
+// intent is durable and the applies are answered, the authority commits, the
+// other side commits, the intent is settled. An error says that the authority
+// has not been asked to commit: it is to be rolled back.
+func (t *Tx) Commit(c Commit) (Outcome, error) {
+	if t.Empty() {
+		return t.outcome(c.Authority()), nil
+	}
+	keyed, whole := t.intents()
+	awaited := t.await()
+	failpoint.Hit(failpoint.Applied)
+	if awaited != nil {
+		t.failed(awaited)
+		if c.Strict {
+			t.forget(keyed, whole)
+			return Neither, &ErrStrict{awaited}
+		}
+	} else if t.state == abandoned && c.Strict {
+		t.forget(keyed, whole)
+		return Neither, &ErrStrict{ErrRefused{t.cause}}
+	}
+	if err := wait(keyed, whole); err != nil {
+		t.abandon(CauseFailed)
+		t.forget(keyed, whole)
+		return Neither, &ErrJournal{err}
+	}
+	failpoint.Hit(failpoint.Durable)
+	ending := c.Authority()
+	failpoint.Hit(failpoint.AuthorityDone)
+	outcome := t.end(ending, c.Early)
+	t.settle(keyed, whole, ending, outcome)
+	failpoint.Hit(failpoint.Settled)
+	return outcome, nil
+}
+
+// end brings the other side to where the authority is.
+func (t *Tx) end(ending Ending, early func()) Outcome {
+	defer func() { t.state = ended }()
+	switch {
+	case ending != Committed:
+		if t.leg != nil {
+			t.leg.Rollback()
+			t.leg = nil
+		}
+		return t.outcome(ending)
+	case t.state != open:
+		return Authority
+	}
+	err := t.leg.Commit()
+	failpoint.Hit(failpoint.TargetSent)
+	if early != nil {
+		early()
+	}
+	if err == nil {
+		err = t.leg.Committed(t.opt.Budget.Wait)
+	}
+	failpoint.Hit(failpoint.TargetDone)
+	if err != nil {
+		t.cause = CauseOf(err)
+		t.leg = nil
+		return Authority
+	}
+	t.leg = nil
+	return Both
+}
+
+func (t *Tx) outcome(e Ending) Outcome {
+	switch e {
+	case Committed:
+		return Both
+	case RolledBack:
+		return Neither
+	case Unknown:
+		return Uncertain
+	}
+	return Uncertain
+}
+
+// intents writes down what is about to change: the keys that are mirrored, and
+// apart from them the tables that are not, as their outcome differs.
+func (t *Tx) intents() (keyed, whole Ticket) {
+	in := Intent{Epoch: t.opt.Epoch, TxID: t.txid, Incarnation: t.opt.Incarnation}
+	for name, keys := range t.keys {
+		item := TableKeys{Table: name, Keys: make([]rewrite.RowKey, 0, len(keys))}
+		for key := range keys {
+			item.Keys = append(item.Keys, key)
+		}
+		if len(item.Keys) > 0 {
+			in.Tables = append(in.Tables, item)
+		}
+	}
+	other := Intent{Epoch: in.Epoch, TxID: in.TxID, Incarnation: in.Incarnation}
+	for name := range t.whole {
+		other.Tables = append(other.Tables, TableKeys{Table: name, Whole: true})
+	}
+	if len(in.Tables) > 0 {
+		keyed = t.opt.Journal.Intend(&in)
+	}
+	if len(other.Tables) > 0 {
+		whole = t.opt.Journal.Intend(&other)
+	}
+	failpoint.Hit(failpoint.Intended)
+	return keyed, whole
+}
+
+func wait(tickets ...Ticket) error {
+	for _, ticket := range tickets {
+		if ticket == nil {
+			continue
+		}
+		if err := ticket.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget settles intents of a transaction that commits nowhere.
+func (t *Tx) forget(tickets ...Ticket) {
+	for _, ticket := range tickets {
+		if ticket != nil {
+			t.opt.Journal.Settle(ticket, Neither, "")
+		}
+	}
+}
+
+func (t *Tx) settle(keyed, whole Ticket, ending Ending, outcome Outcome) {
+	cause := t.cause
+	if ending == Unknown {
+		cause = CauseLost
+	}
+	if keyed != nil {
+		t.opt.Journal.Settle(keyed, outcome, cause)
+	}
+	if whole == nil {
+		return
+	}
+	why := t.wholeCause()
+	switch {
+	case ending == RolledBack:
+		t.opt.Journal.Settle(whole, Neither, "")
+	case ending == Unknown:
+		t.opt.Journal.Settle(whole, Uncertain, CauseLost)
+	case outcome == Both && why == CauseFailed: // truncated there, too
+		t.opt.Journal.Settle(whole, Both, "")
+	default:
+		t.opt.Journal.Settle(whole, Authority, why)
+	}
+}
+
+// wholeCause is the gravest cause of tables that are dirty as a whole:
+// CauseFailed alone means that the other side has done the same.
+func (t *Tx) wholeCause() Cause {
+	why := CauseFailed
+	for _, c := range t.whole {
+		if c != CauseFailed {
+			why = c
+		}
+	}
+	return why
+}
+
+// Tables are the names of the tables that the transaction has changed.
+func (t *Tx) Tables() []string {
+	var names []string
+	for name := range t.keys {
+		names = append(names, name)
+	}
+	for name := range t.whole {
+		if _, known := t.keys[name]; !known {
+			names = append(names, name)
+		}
+	}
+	return names
+}
