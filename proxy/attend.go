@@ -29,6 +29,12 @@ func (s *session) attend() error {
 		}
 		b.Against, b.Size, b.Retry = router.TooLarge, len(in), false
 	}
+	if s.mirrors() && b.Boundary != 'X' && s.share.lost == nil {
+		if err := s.inspect(in, b); err != nil {
+			return err
+		}
+		s.keepWrites(b)
+	}
 	switch {
 	case b.Boundary == 'X':
 		return s.relayClient()
@@ -43,6 +49,19 @@ func (s *session) attend() error {
 	}
 }
 
+// keepWrites keeps from the target what writes, or reads what is not there yet.
+// What asks for a transaction that writes is not refused where writes are
+// mirrored: the source has it.
+func (s *session) keepWrites(b *engine.Batch) {
+	if b.Against != router.None || !s.share.in && s.eng.Side() != router.Target {
+		return
+	}
+	if b.Against = s.against(); b.Against == router.None && b.Refused {
+		b.Against = router.Writing
+	}
+	b.Refused = false
+}
+
 // atSource sends a batch to the source, with the statements that were made at
 // the target.
 func (s *session) atSource(b *engine.Batch) error {
@@ -50,6 +69,13 @@ func (s *session) atSource(b *engine.Batch) error {
 		return s.reply(b, changed)
 	}
 	s.findStrays()
+	switch {
+	case s.mirror == nil || !s.mirror.use.slow:
+	case s.mirror.use.relay != nil:
+		return s.relayMarked(b)
+	default:
+		return s.mirrorBatch(b)
+	}
 	return s.forward(b)
 }
 
@@ -83,7 +109,11 @@ func (s *session) decide(b *engine.Batch) error {
 		}
 	}
 	if s.eng.Side() == router.Target {
+		against := b.Against
 		s.eng.Examine(s.client.unread(), b) // what a probe has told may count
+		if b.Against == router.None {
+			b.Against = against
+		}
 		if b.Against == router.None && s.ensure(b) == there {
 			return s.forward(b)
 		}

@@ -48,7 +48,7 @@ func (s *session) readLeg(l *leg) {
 			break
 		}
 	}
-	if s.both.result() != nil {
+	if s.both.result() != nil || s.pumping.Load() {
 		_ = s.client.SetReadDeadline(past) // wakes the session
 	}
 }

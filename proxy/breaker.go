@@ -47,6 +47,10 @@ func newBreaker(s *Server) *breaker { return &breaker{server: s, doubt: make(cha
 // failed opens the breaker over the failure of a session's dial.
 func (b *breaker) failed(err error) { b.trip(wordsOf(err)) }
 
+// overrun opens the breaker over a write that took the target longer than the
+// budget: nobody else is to wait for it.
+func (b *breaker) overrun() { b.trip("it takes longer than mirror.budget") }
+
 // suspect asks for a probe at once.
 func (b *breaker) suspect() {
 	select {
@@ -135,7 +139,7 @@ func (b *breaker) run(ctx context.Context) {
 		}
 		open := b.isOpen()
 		policy := b.server.policy()
-		if (asked && open) || policy == nil || (!open && policy.Phase != router.Canary) {
+		if (asked && open) || policy == nil || (!open && policy.Phase != router.Canary && !policy.Mirrors()) {
 			continue // the first wait of an open breaker begins
 		}
 		missed = b.look(ctx, missed)

@@ -23,6 +23,27 @@ func (s *session) dialLate(side router.Side) error {
 	if err != nil {
 		return err
 	}
+	return s.dialAs(ctx, side, asked)
+}
+
+// dialBare opens a leg at the target in the middle of a transaction of the
+// source, which cannot be asked for its defaults then: it serves for writes of
+// ours, and is dialled anew before it answers the client.
+func (s *session) dialBare() error {
+	ctx, cancel := context.WithTimeoutCause(s.server.ctx, lateTime, errLoginTime)
+	defer cancel()
+	asked, err := forSide(s.server.live.Load(), router.Target, s.share.startup)
+	if err != nil {
+		return err
+	}
+	if err := s.dialAs(ctx, router.Target, asked); err != nil {
+		return err
+	}
+	s.legs[router.Target].bare = true
+	return nil
+}
+
+func (s *session) dialAs(ctx context.Context, side router.Side, asked wire.Startup) error {
 	l, _, err := s.server.openLeg(ctx, side, asked, s.lateSecret(side))
 	if err != nil {
 		return fmt.Errorf("open a leg at the %s: %w", side, err)
@@ -47,7 +68,8 @@ func (s *session) lateStartup(ctx context.Context, side router.Side) (wire.Start
 	if err != nil || side != router.Target {
 		return asked, err
 	}
-	if sh.seen.Load().Writes == router.WritesRefuse {
+	if policy := sh.seen.Load(); policy.Writes == router.WritesRefuse || policy.Mapped {
+		// mirrored transactions say READ WRITE; nothing else writes there
 		setAnyCase(&asked, "default_transaction_read_only", "on")
 	}
 	known, err := s.server.defaults.of(ctx, s, asked)

@@ -17,6 +17,10 @@ type leg struct {
 	side router.Side
 	pid  uint32
 	key  []byte // the backend's cancel key
+
+	bare     bool                          // it cannot answer the client
+	prepared map[string]bool               // statements of ours that it has
+	captured map[uint64]*capturedStatement // at the source, by text and types
 }
 
 // dial connects to a side. Until free is called the connection ends with ctx:

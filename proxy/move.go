@@ -92,7 +92,7 @@ func (s *session) keepAt(found router.Reason) {
 func (s *session) bring(from, side router.Side) (router.Reason, error) {
 	sh, m := s.share, s.eng.Mobile()
 	sh.versions[from] = m.Version // who answers has the newest state
-	if l := s.legs[side]; s.hung[side].Load() || l != nil && l.ended() {
+	if l := s.legs[side]; s.hung[side].Load() || l != nil && (l.bare || l.ended()) {
 		s.dropLeg(side)
 	}
 	if s.legs[side] == nil {

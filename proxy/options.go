@@ -35,7 +35,8 @@ type Options struct {
 	// returns, Policy has it.
 	TargetChanged func(state router.TargetState, why string)
 	Observer      Observer
-	probeTime     time.Duration // of the breaker; 0: probeTime
+	Mirror        *MirrorOptions // nil: nothing is mirrored
+	probeTime     time.Duration  // of the breaker; 0: probeTime
 	Log           *slog.Logger
 }
 

@@ -26,8 +26,10 @@ type session struct {
 	legs    [router.Sides]*leg
 	eng     engine.Postgres
 	slot    *cancelSlot
-	share   *sharing // nil: there is no target
-	both    *both    // nil until the session first needed a second reader
+	share   *sharing    // nil: there is no target
+	mirror  *mirroring  // nil: its writes are not mirrored
+	pumping atomic.Bool // whoever relays for it waits for the end of a statement
+	both    *both       // nil until the session first needed a second reader
 	order   atomic.Uint32
 	hung    [router.Sides]atomic.Bool // the server has ended its side of the leg
 	timing  timing
@@ -63,6 +65,7 @@ func (s *session) run() {
 		return
 	}
 	end := s.judge(err)
+	s.endMirror()
 	if end.why == EndKilled {
 		s.cancelOwn()
 	}
@@ -124,23 +127,25 @@ func (s *session) relay() (err error) {
 		}
 	}()
 	for {
-		if err := s.obey(); err != nil {
-			return err
-		}
-		turn := s.turn()
-		switch turn {
-		case engine.ClientTurn:
-			err = s.fromClient()
-		case engine.LegTurn:
-			err = s.fromLeg(s.legs[s.eng.Side()])
-		case engine.Both:
-			s.startBoth()
-			err = s.fromClient()
-		}
-		if err != nil {
+		if err := s.step(); err != nil {
 			return err
 		}
 	}
+}
+
+// step waits for whoever's turn it is, once.
+func (s *session) step() error {
+	if err := s.obey(); err != nil {
+		return err
+	}
+	switch s.turn() {
+	case engine.LegTurn:
+		return s.fromLeg(s.legs[s.eng.Side()])
+	case engine.Both:
+		s.startBoth()
+	case engine.ClientTurn:
+	}
+	return s.fromClient()
 }
 
 // turn is the engine's wish; while a second reader reads the leg, the client

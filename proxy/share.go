@@ -37,10 +37,12 @@ type sharing struct {
 	lost     *wire.Error // the leg of the open transaction is gone; to be told
 	begun    bool        // that was an explicit transaction
 
-	side    atomic.Uint32 // for status: the side that answers
-	pinned  atomic.Uint32 // for status: router.Reason
-	inside  atomic.Bool   // for status: in a transaction, or in a batch without its Sync
-	evicted atomic.Bool   // the target may not answer it any more, wherever it stands
+	side   atomic.Uint32 // for status: the side that answers
+	pinned atomic.Uint32 // for status: router.Reason
+	inside atomic.Bool   // for status: in a transaction, or in a batch without its Sync
+
+	mirrored atomic.Pointer[Mapped] // for the worker: what its writes are mirrored by
+	evicted  atomic.Bool            // the target may not answer it any more, wherever it stands
 
 	recalled atomic.Bool          // a session that stays is to end at its next idle point
 	logins   [router.Sides]string // user names
@@ -78,7 +80,7 @@ func (s *session) attends() bool {
 	if now := s.server.policy(); now != sh.seen.Load() {
 		s.applyLocked(now)
 	}
-	return sh.in || sh.strays || s.eng.Side() == router.Target || sh.lost != nil
+	return sh.in || sh.strays || s.eng.Side() == router.Target || sh.lost != nil || s.mirrors()
 }
 
 func (s *session) applyLocked(policy *router.Snapshot) {
@@ -104,8 +106,14 @@ func (s *session) apply(policy *router.Snapshot) {
 	sh.place = policy.Place(sh.session)
 	in, _ := policy.Cohort(sh.place)
 	sh.in = in && policy.Target != router.TargetNone
-	s.eng.HoldUnnamed(sh.in || sh.strays || s.eng.Side() == router.Target)
 	sh.seen.Store(policy)
+	s.eng.HoldUnnamed(s.holdsUnnamed())
+}
+
+// holdsUnnamed says that the session's unnamed statements are kept, too.
+func (s *session) holdsUnnamed() bool {
+	sh := s.share
+	return sh.in || sh.strays || s.eng.Side() == router.Target || s.mirror != nil
 }
 
 // obeyLegs looks after what happened to the legs while the session waited.

@@ -17,7 +17,7 @@ func TestM03DriversThatFlush(t *testing.T) {
 	s := speakTo(t, proxy.addr, nil)
 	proxy.share(100)
 	for range 2 {
-		s.tell(t, parse(sql), bindTo("", "3"), descP, flush)
+		s.tell(t, parsed(sql), bindTo("", "3"), descP, flush)
 		s.hear(t, func(word string) bool { return word[0] == 'T' })
 		s.tell(t, execute, flush)
 		if got := s.hear(t, func(word string) bool { return word[0] == 'C' }); got[0] != "D target" {
@@ -47,9 +47,9 @@ func TestM03AFlushedErrorEndsWithItsSync(t *testing.T) {
 	s := speakTo(t, proxy.addr, nil)
 	s.wantSide(t, router.Target)
 	for _, sql := range []string{"SELECT side FROM nothing", "SELECT 1/0", "INSERT INTO whoami VALUES ('x', 1)", "SELECT nextval('nothing')"} {
-		s.tell(t, parse(sql), bind, descP, execute, flush)
+		s.tell(t, parsed(sql), bind, descP, execute, flush)
 		s.hear(t, func(word string) bool { return word[0] == 'E' })
-		s.tell(t, parse("SELECT 1"), flush)
+		s.tell(t, parsed("SELECT 1"), flush)
 		if got := s.talk(t, syncUp); strings.Join(got, " ") != "Z I" {
 			t.Errorf("%s: after the Sync %q", sql, got)
 		}

@@ -65,7 +65,7 @@ func TestM11HalfAFrameBelongsToTheNextSide(t *testing.T) {
 		return out
 	}
 	first, second := encode(extended("SELECT side FROM whoami LIMIT 1")...), encode(extended("SELECT side FROM whoami LIMIT 1")...)
-	frame := len(encode(parse("SELECT side FROM whoami LIMIT 1"))) // what is whole is the source's already
+	frame := len(encode(parsed("SELECT side FROM whoami LIMIT 1"))) // what is whole is the source's already
 	for cut := 1; cut < frame; cut += 3 {
 		proxy.share(0)
 		s.wantSide(t, router.Source)
@@ -92,18 +92,18 @@ func TestM11AMultiStatementQueryMovesOnlyWhereItEndsIdle(t *testing.T) {
 		q("BEGIN"), q("SAVEPOINT a"), q("SELECT 1/0"), q("ROLLBACK TO a"), seen, q("RELEASE a"), q("COMMIT"), seen,
 		q("BEGIN"), q("SELECT pg_backend_pid() IS NULL"), q("SAVEPOINT a"), q("ROLLBACK TO nothing"), q("ROLLBACK"), seen,
 		q("ROLLBACK"), q("COMMIT"), q("BEGIN"), q("BEGIN"), q("COMMIT"), q("SAVEPOINT x"), seen,
-		{parse("SELECT 1"), bind, execute, parse("BEGIN"), bind, execute, syncUp},
+		{parsed("SELECT 1"), bind, execute, parsed("BEGIN"), bind, execute, syncUp},
 		seen, q("COMMIT"),
-		{parse("BEGIN"), bind, execute, syncUp},
+		{parsed("BEGIN"), bind, execute, syncUp},
 		seen,
-		{parse("COMMIT"), bind, execute, syncUp},
+		{parsed("COMMIT"), bind, execute, syncUp},
 		seen,
-		{parse("SELECT 1"), bind, execute, parse("SELECT 1/0"), bind, execute, parse("SELECT 2"), bind, execute, syncUp},
+		{parsed("SELECT 1"), bind, execute, parsed("SELECT 1/0"), bind, execute, parsed("SELECT 2"), bind, execute, syncUp},
 		seen,
 		q(""),
-		{parse(""), bind, execute, syncUp},
+		{parsed(""), bind, execute, syncUp},
 		q(";"), q("-- nothing"), seen,
-		{query("SELECT 1"), parse("SELECT 2"), bind, execute, syncUp, query("BEGIN"), query("SELECT 3"), query("COMMIT")},
+		{query("SELECT 1"), parsed("SELECT 2"), bind, execute, syncUp, query("BEGIN"), query("SELECT 3"), query("COMMIT")},
 		seen,
 	}
 	if sides := sameAsDirect(t, proxy, nil, script); sides["target"] < 10 {
@@ -132,20 +132,20 @@ func TestM11CursorsAndPortals(t *testing.T) {
 		seen, q("BEGIN"), q("DECLARE c CURSOR FOR " + numbers), q("FETCH 2 FROM c"), seen, q("FETCH 2 FROM c"), q("MOVE 1 FROM c"), q("FETCH 1 FROM c"), q("CLOSE c"), q("COMMIT"), seen,
 		q("BEGIN"), seen, q("DECLARE c CURSOR FOR " + numbers), q("FETCH 2 FROM c"), q("COMMIT"), q("FETCH 1 FROM c"), seen,
 		q("BEGIN"),
-		{parse(numbers), &pgproto3.Bind{DestinationPortal: "p"}, portal("p", 2), syncUp},
+		{parsed(numbers), &pgproto3.Bind{DestinationPortal: "p"}, portal("p", 2), syncUp},
 		{portal("p", 3), syncUp},
 		q("SELECT 1"),
 		{portal("p", 2), syncUp},
 		q("COMMIT"),
 		{portal("p", 1), syncUp},
 		seen,
-		{parse(numbers), bind, oneRow, oneRow, execute, syncUp},
+		{parsed(numbers), bind, oneRow, oneRow, execute, syncUp},
 		seen,
-		{parse(numbers), bind, oneRow, syncUp},
+		{parsed(numbers), bind, oneRow, syncUp},
 		{oneRow, syncUp},
 		seen,
 		q("BEGIN"),
-		{parse(numbers), bind, oneRow, syncUp},
+		{parsed(numbers), bind, oneRow, syncUp},
 		{oneRow, syncUp},
 		q("SELECT pg_backend_pid() IS NULL"),
 		{oneRow, syncUp},
@@ -240,7 +240,7 @@ func TestM12TwoPhaseCommandsAreTheSources(t *testing.T) {
 func TestM12AnOpenPortalIsTheSources(t *testing.T) {
 	proxy := newState(t, nil)
 	named := func(rows uint32) say { return &pgproto3.Execute{Portal: "p", MaxRows: rows} }
-	open := step{parse("SELECT n, current_setting('TimeZone') FROM whoami ORDER BY n"), &pgproto3.Bind{DestinationPortal: "p"}, &pgproto3.Describe{ObjectType: 'P', Name: "p"}, named(1), syncUp}
+	open := step{parsed("SELECT n, current_setting('TimeZone') FROM whoami ORDER BY n"), &pgproto3.Bind{DestinationPortal: "p"}, &pgproto3.Describe{ObjectType: 'P', Name: "p"}, named(1), syncUp}
 	var script []step
 	for _, sql := range []string{"SELECT pg_backend_pid() IS NULL", "SELECT relname FROM pg_class WHERE relname = 'pg_class'", "DO $$ BEGIN PERFORM 1; END $$", "LISTEN x", "SET TimeZone = 'Europe/Oslo'", "SELECT 1/0"} {
 		for _, end := range []string{"COMMIT", "ROLLBACK"} {
@@ -264,7 +264,7 @@ func TestM10WhatATransactionAtTheTargetMustNotLeaveBehind(t *testing.T) {
 		"SET restrict_nonsystem_relation_kind = 'view'", "SET SESSION AUTHORIZATION tenant", "DISCARD ALL", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
 	} {
 		for begin, says := range map[string]step{
-			"a portal": {query("BEGIN"), parse("SELECT n FROM whoami ORDER BY n"), &pgproto3.Bind{DestinationPortal: "p"}, descP, &pgproto3.Execute{Portal: "p", MaxRows: 1}, syncUp},
+			"a portal": {query("BEGIN"), parsed("SELECT n FROM whoami ORDER BY n"), &pgproto3.Bind{DestinationPortal: "p"}, descP, &pgproto3.Execute{Portal: "p", MaxRows: 1}, syncUp},
 			"a chain":  {query("BEGIN"), query("SELECT n FROM whoami"), query("COMMIT AND CHAIN"), query("SELECT n FROM whoami")},
 		} {
 			t.Run(sql+" behind "+begin, func(t *testing.T) {

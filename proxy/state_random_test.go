@@ -37,12 +37,12 @@ var stateDeeds = func() []step {
 		q("SHOW transaction_isolation"), q("CREATE TEMP TABLE IF NOT EXISTS tt (n int)"), q("DROP TABLE IF EXISTS pg_temp.tt"), q("SELECT count(*) FROM tt"),
 		q("SELECT pg_advisory_lock_shared(88)"), q("SELECT pg_advisory_unlock_shared(88)"), q("SELECT pg_advisory_unlock_all()"),
 		q("LISTEN randomly"), q("UNLISTEN *"), q("DECLARE hc CURSOR WITH HOLD FOR SELECT n FROM whoami ORDER BY n"), q("FETCH 1 FROM hc"), q("CLOSE hc"),
-		{parse("SELECT n FROM whoami WHERE n = 2"), descS, syncUp},
+		{parsed("SELECT n FROM whoami WHERE n = 2"), descS, syncUp},
 		{bindTo(""), descP, execute, syncUp},
 		{bindTo(""), execute, syncUp},
-		{parse("SELECT count(*) FROM whoami"), bind, execute, parse("SELECT 1/0"), bind, execute, parse("SELECT 3"), bind, execute, syncUp},
-		{parse("SELECT 1"), bind, execute, parse("BEGIN"), bind, execute, syncUp},
-		{parse("SELECT COALESCE(current_setting('app.tenant', true), '')"), bind, descP, execute, syncUp, query("SELECT 5"), query("SELECT 6")},
+		{parsed("SELECT count(*) FROM whoami"), bind, execute, parsed("SELECT 1/0"), bind, execute, parsed("SELECT 3"), bind, execute, syncUp},
+		{parsed("SELECT 1"), bind, execute, parsed("BEGIN"), bind, execute, syncUp},
+		{parsed("SELECT COALESCE(current_setting('app.tenant', true), '')"), bind, descP, execute, syncUp, query("SELECT 5"), query("SELECT 6")},
 	}
 	for range 3 { // these are what applications do most
 		deeds = append(deeds, q("BEGIN"), q("COMMIT"), q("ROLLBACK"), q("SAVEPOINT a"), q("ROLLBACK TO a"), q("RELEASE a"))

@@ -184,7 +184,7 @@ func TestM01ADriversTransactionWithSetLocalInAPipeline(t *testing.T) {
 	s := asTenant(t, proxy)
 	s.talk(t, query("SET app.tenant = 'five'"))
 	s.ask(t, tenantsRows)
-	says := []say{parse("BEGIN"), bind, execute, parse("SET LOCAL app.tenant = 'six'"), bind, execute, syncUp}
+	says := []say{parsed("BEGIN"), bind, execute, parsed("SET LOCAL app.tenant = 'six'"), bind, execute, syncUp}
 	s.talk(t, says...)
 	if row := s.talk(t, extended(tenantsRows)...)[3]; row != "D six at the target" && row != "D six at the source" {
 		t.Errorf("in the transaction: %s", row)

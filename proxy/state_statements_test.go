@@ -137,7 +137,7 @@ func TestM05TheUnnamedStatementSurvivesAMove(t *testing.T) {
 	proxy := newState(t, nil)
 	s := speakTo(t, proxy.addr, nil)
 	s.wantSide(t, router.Source)
-	s.talk(t, parse("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
+	s.talk(t, parsed("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
 	if got := s.talk(t, bind, execute, syncUp); got[1] != "D source" {
 		t.Fatalf("%q", got)
 	}
@@ -147,7 +147,7 @@ func TestM05TheUnnamedStatementSurvivesAMove(t *testing.T) {
 	}
 	for range 2 {
 		proxy.share(100)
-		s.talk(t, parse("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
+		s.talk(t, parsed("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
 		if got := s.talk(t, bind, execute, syncUp); got[1] != "D target" {
 			t.Errorf("share 100: %q", got)
 		}
@@ -170,7 +170,7 @@ func TestM05TheUnnamedStatementSurvivesAMoveThatFails(t *testing.T) {
 	proxy.share(100)
 	s.wantSide(t, router.Target)
 	s.talk(t, query("SET ROLE only_here"))
-	s.talk(t, parse("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
+	s.talk(t, parsed("SELECT side FROM whoami LIMIT 1"), descS, syncUp)
 	for range 3 {
 		if got := s.talk(t, bind, execute, syncUp); got[1] != "D source" {
 			t.Errorf("%q", got)
@@ -259,7 +259,7 @@ func TestM02StatementsMadeAtTheTargetServeWhenTheShareIsTakenBack(t *testing.T) 
 			for _, as := range []string{"s1", "s2", "s3"} {
 				s.talk(t, parseAs(as, "SELECT n FROM whoami ORDER BY n LIMIT 1"), describe(as), syncUp)
 			}
-			s.talk(t, parse("SELECT n FROM whoami ORDER BY n LIMIT 1"), syncUp)
+			s.talk(t, parsed("SELECT n FROM whoami ORDER BY n LIMIT 1"), syncUp)
 			for _, sql := range before {
 				s.talk(t, query(sql))
 			}

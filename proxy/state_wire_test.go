@@ -193,7 +193,7 @@ func closes(name string) say   { return &pgproto3.Close{ObjectType: 'S', Name: n
 
 // extended is a statement with the unnamed statement and portal.
 func extended(sql string, args ...string) []say {
-	return []say{parse(sql), bindTo("", args...), descP, execute, syncUp}
+	return []say{parsed(sql), bindTo("", args...), descP, execute, syncUp}
 }
 
 // onSides runs statements on both servers, as a superuser.

@@ -121,7 +121,12 @@ func (e *Postgres) foreignError(message []byte) Reason {
 		return None
 	}
 	switch sqlstate(fields) {
-	case "57014", "25006": // cancelled; a write that is refused
+	case "57014": // cancelled
+		return None
+	case "25006": // a write that is refused
+		if e.mobile.Mirrored {
+			return RetryError
+		}
 		return None
 	default:
 		return RetryError

@@ -20,6 +20,7 @@ type Mobile struct {
 	AllUnknown bool                // further settings may have changed
 	Hides      bool                // a text may have hidden state from every probe
 	Statements map[string]*Statement
+	Mirrored   bool    // writes are the source's and are mirrored
 	Strict     bool    // transactions are stricter than READ COMMITTED by default
 	Numbers    Numbers // how type and table numbers of the target are told to the client
 	Verdicts   Verdicts

@@ -135,6 +135,19 @@ func (e *Postgres) trackBind(body []byte) {
 	}
 }
 
+// BoundName is the statement that the body of a Bind names.
+func BoundName(body []byte) []byte { return boundName(body) }
+
+// ParseTypes are the parameter types that the statement's Parse states.
+func (s *Statement) ParseTypes() []uint32 {
+	_, rest, _ := strings.Cut(s.Parse.Value(), "\x00")
+	_, types, _ := strings.Cut(rest, "\x00")
+	return typeNumbers([]byte(types))
+}
+
+// TypeNumbers reads the body of a ParameterDescription.
+func TypeNumbers(body []byte) []uint32 { return typeNumbers(body) }
+
 // boundName is the statement that a Bind names: its second string.
 func boundName(body []byte) []byte {
 	_, rest, _ := bytes.Cut(body, []byte{0})

@@ -1,0 +1,319 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/maphash"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/proxy/writes"
+	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql/image"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
+	"github.com/crossfade-db/crossfade/shadow"
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// A captured statement leaves with RETURNING, or with more columns in its own:
+// the cells of its pair and the transaction's number. The reply is cut back to
+// what the client has asked for (ENGINE §6.1-6.4).
+
+// capturedStatement is one that is prepared on the source's leg.
+type capturedStatement struct {
+	name  string
+	own   int      // columns of the client's own RETURNING
+	types []uint32 // of its parameters
+	old   string   // of the statement that selects the old keys; "" without
+}
+
+// portal is a captured statement that the client has bound.
+type portal struct {
+	made *madeStatement
+	stmt *capturedStatement
+	bind pgproto3.Bind
+}
+
+// growth is one execution of a captured statement.
+type growth struct {
+	plan   *writes.Plan
+	own    int
+	images []rewrite.Image
+	keys   []rewrite.RowKey // when there are too many images
+	old    []rewrite.RowKey
+	txid   shadow.TxID
+	bytes  int
+	most   int // bytes of images
+	rows   int
+	bulk   bool
+}
+
+var errRow = errors.New("a row of the source is not what it was asked for")
+
+// take keeps the image in a row and gives what is left for the client; nil
+// where the client has asked for no rows.
+func (g *growth) take(message []byte) (own []byte, err error) {
+	body := message[wire.HeaderSize:]
+	cells := len(g.plan.Pair.Cells)
+	if len(body) < 2 || number16(body) != g.own+cells+1 {
+		return nil, errRow
+	}
+	at := 2
+	next := func() ([]byte, error) {
+		if len(body)-at < 4 {
+			return nil, errRow
+		}
+		n := int(int32(binary.BigEndian.Uint32(body[at:])))
+		at += 4
+		if n < 0 {
+			return nil, nil
+		}
+		if n > len(body)-at {
+			return nil, errRow
+		}
+		at += n
+		return body[at-n : at : at], nil
+	}
+	for range g.own {
+		if _, err := next(); err != nil {
+			return nil, err
+		}
+	}
+	cut := at
+	row := make(rewrite.Image, cells)
+	for i := range row {
+		if row[i], err = next(); err != nil {
+			return nil, err
+		}
+	}
+	txid, err := next()
+	if err != nil || len(txid) != 8 {
+		return nil, errRow
+	}
+	g.txid = shadow.TxID(binary.BigEndian.Uint64(txid))
+	g.keep(row)
+	if !g.plan.Statement.Returning {
+		return nil, nil
+	}
+	out := append([]byte(nil), message[:wire.HeaderSize+cut]...)
+	binary.BigEndian.PutUint32(out[1:], uint32(len(out)-1))
+	binary.BigEndian.PutUint16(out[wire.HeaderSize:], uint16(g.own))
+	return out, nil
+}
+
+// keep keeps an image, or its key alone once there are too many.
+func (g *growth) keep(row rewrite.Image) {
+	g.rows++
+	if !g.bulk {
+		g.images = append(g.images, row)
+		for _, cell := range row {
+			g.bytes += len(cell) + 24
+		}
+		if g.bytes > g.most {
+			g.shrink()
+		}
+		return
+	}
+	if key, ok := g.plan.Pair.KeyOf(row); ok {
+		g.keys = append(g.keys, key)
+	}
+}
+
+// shrink keeps the keys of what was kept whole.
+func (g *growth) shrink() {
+	g.bulk = true
+	for _, image := range g.images {
+		if key, ok := g.plan.Pair.KeyOf(image); ok {
+			g.keys = append(g.keys, key)
+		}
+	}
+	g.images = nil
+}
+
+// change is what the statement did; nil: nothing.
+func (g *growth) change() *shadow.Change {
+	if g.rows == 0 && len(g.old) == 0 {
+		return nil
+	}
+	c := &shadow.Change{Kind: g.plan.Kind, Pair: g.plan.Pair, Images: g.images, Gone: g.keys}
+	if g.plan.Old {
+		c.Kind = shadow.Merged
+		c.Gone = append(c.Gone, g.left()...)
+	}
+	return c
+}
+
+// left are the old keys that no row has any more.
+func (g *growth) left() []rewrite.RowKey {
+	now := make(map[rewrite.RowKey]bool, len(g.images))
+	for _, image := range g.images {
+		if key, ok := g.plan.Pair.KeyOf(image); ok {
+			now[key] = true
+		}
+	}
+	var gone []rewrite.RowKey
+	for _, key := range g.old {
+		if !now[key] {
+			gone = append(gone, key)
+		}
+	}
+	return gone
+}
+
+// columns are what is added to a statement's RETURNING.
+func columns(p *writes.Plan) []string {
+	out := make([]string, 0, len(p.Pair.Cells)+1)
+	for _, cell := range p.Pair.Cells {
+		out = append(out, p.Statement.TargetText+"."+rewrite.Quote(cell.Column))
+	}
+	return append(out, "pg_catalog.txid_current()")
+}
+
+// formats are the result formats of a captured statement: the client's, one per
+// column, and ours.
+func (st *capturedStatement) formats(client []int16, pair *rewrite.Pair) []int16 {
+	out := make([]int16, 0, st.own+len(pair.Cells)+1)
+	for i := range st.own {
+		switch {
+		case len(client) == 0:
+			out = append(out, 0)
+		case len(client) == 1:
+			out = append(out, client[0])
+		case i < len(client):
+			out = append(out, client[i])
+		}
+	}
+	out = append(out, image.Formats(pair)...)
+	return append(out, 1)
+}
+
+// captureOf prepares a captured statement on the source's leg, where it is not
+// there yet. A round trip is needed only to learn what the client's own
+// RETURNING has, or what types the parameters have.
+func (c *conversation) captureOf(made *madeStatement) (*capturedStatement, error) {
+	key := maphash.Comparable(captureSeed, captureKey{engine.TextKey(made.text), oidsKey(made.oids)})
+	if st := c.l.captured[key]; st != nil {
+		return st, nil
+	}
+	if c.l.captured == nil || len(c.l.captured) >= capturedMost {
+		c.l.captured = map[uint64]*capturedStatement{}
+	}
+	c.m.serial++
+	st := &capturedStatement{name: pgwire.Reserved + "w" + itoa(c.m.serial)}
+	text := parse.Capture(made.text, made.plan.Statement, columns(made.plan))
+	if err := c.add(&pgproto3.Parse{Name: st.name, Query: string(text), ParameterOIDs: made.oids}); err != nil {
+		return nil, err
+	}
+	l := c.l
+	c.owed = append(c.owed, sourceOwed{kind: 'P', undo: func() { delete(l.captured, key) }})
+	if made.plan.Statement.Returning || made.plan.Old {
+		if err := c.learn(st, made.plan); err != nil || c.failed {
+			return st, err
+		}
+	}
+	if made.plan.Old {
+		if err := c.prepareOld(st, made); err != nil {
+			return st, err
+		}
+	}
+	c.l.captured[key] = st
+	return st, nil
+}
+
+// captureSeed and captureKey name captured statements.
+var captureSeed = maphash.MakeSeed()
+
+type captureKey struct{ text, oids uint64 }
+
+// capturedMost bounds how many captured statements a leg has before they are
+// prepared anew.
+const capturedMost = 500
+
+func oidsKey(oids []uint32) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, o := range oids {
+		h = (h ^ uint64(o)) * 1099511628211
+	}
+	return h
+}
+
+// learn asks what a captured statement returns.
+func (c *conversation) learn(st *capturedStatement, plan *writes.Plan) error {
+	if err := c.add(&pgproto3.Describe{ObjectType: 'S', Name: st.name}); err != nil {
+		return err
+	}
+	c.owed = append(c.owed, sourceOwed{kind: 'D', grown: &growth{plan: plan}, told: func(message []byte) {
+		switch message[0] {
+		case 't':
+			st.types = engine.TypeNumbers(message[wire.HeaderSize:])
+		case 'T':
+			st.own = number16(message[wire.HeaderSize:]) - len(plan.Pair.Cells) - 1
+		}
+	}})
+	return c.settle()
+}
+
+// prepareOld prepares the statement that locks the rows and tells their keys.
+func (c *conversation) prepareOld(st *capturedStatement, made *madeStatement) error {
+	text, ok := parse.OldKeys(made.text, made.plan.Statement, keyColumns(made.plan))
+	if !ok {
+		return nil // said by its absence: the table is dirty after it
+	}
+	st.old = st.name + "k"
+	if err := c.add(&pgproto3.Parse{Name: st.old, Query: string(text), ParameterOIDs: st.types}); err != nil {
+		return err
+	}
+	c.owed = append(c.owed, sourceOwed{kind: 'P'})
+	return nil
+}
+
+func keyColumns(p *writes.Plan) []string {
+	var out []string
+	for _, i := range p.Pair.Key {
+		out = append(out, p.Statement.TargetText+"."+rewrite.Quote(p.Pair.Cells[i].Column))
+	}
+	return out
+}
+
+// run executes a captured statement that is bound.
+func (c *conversation) runCaptured(p *portal) (*growth, error) {
+	plan := p.made.plan
+	g := &growth{plan: plan, own: p.stmt.own, most: c.s.server.opt.Mirror.Bytes}
+	if plan.Watch {
+		c.watch(nil)
+	}
+	if p.stmt.old != "" {
+		if err := c.askOld(p, g); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// askOld locks the rows of a key-changing update and learns their keys.
+func (c *conversation) askOld(p *portal, g *growth) error {
+	formats := make([]int16, 0, len(g.plan.Pair.Key))
+	for _, i := range g.plan.Pair.Key {
+		formats = append(formats, image.Formats(g.plan.Pair)[i])
+	}
+	bind := pgproto3.Bind{
+		DestinationPortal: p.stmt.old, PreparedStatement: p.stmt.old, ParameterFormatCodes: p.bind.ParameterFormatCodes,
+		Parameters: p.bind.Parameters, ResultFormatCodes: formats,
+	}
+	if err := c.add(&bind); err != nil {
+		return err
+	}
+	if err := c.add(&pgproto3.Execute{Portal: p.stmt.old}); err != nil {
+		return err
+	}
+	if err := c.add(&pgproto3.Close{ObjectType: 'P', Name: p.stmt.old}); err != nil {
+		return err
+	}
+	c.owed = append(c.owed, sourceOwed{kind: 'B'}, sourceOwed{kind: 'E', ask: func(row [][]byte) error {
+		g.old = append(g.old, rewrite.KeyFrom(row))
+		return nil
+	}}, sourceOwed{kind: 'C'})
+	return nil
+}

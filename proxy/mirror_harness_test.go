@@ -1,0 +1,240 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/crossfade-db/crossfade/internal/dbserver"
+	"github.com/crossfade-db/crossfade/proxy/writes"
+	"github.com/crossfade-db/crossfade/reconcile/schema"
+	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/shadow"
+)
+
+// ledger is a journal in memory that remembers how each intent ended.
+type ledger struct {
+	mu      sync.Mutex
+	all     []*intended
+	refuses error
+}
+
+type intended struct {
+	*shadow.Intent
+	l       *ledger
+	settled bool
+	outcome shadow.Outcome
+	cause   shadow.Cause
+}
+
+func (i *intended) Wait() error { return i.l.refuses }
+
+func (l *ledger) Intend(in *shadow.Intent) shadow.Ticket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := &intended{Intent: in, l: l}
+	l.all = append(l.all, i)
+	return i
+}
+
+func (l *ledger) Settle(t shadow.Ticket, outcome shadow.Outcome, cause shadow.Cause) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := t.(*intended)
+	i.settled, i.outcome, i.cause = true, outcome, cause
+}
+
+func (l *ledger) Mark(*shadow.Intent, shadow.Cause) error { return errors.ErrUnsupported }
+
+// dirty are the tables with keys, or as a whole, that an outcome has left dirty.
+func (l *ledger) dirty() (keys map[string]int, whole []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	keys = map[string]int{}
+	for _, i := range l.all {
+		if !i.settled {
+			whole = append(whole, "unsettled")
+		}
+		if i.outcome == shadow.Both || i.outcome == shadow.Neither {
+			continue
+		}
+		for _, t := range i.Tables {
+			if t.Whole {
+				whole = append(whole, t.Table)
+			}
+			keys[t.Table] += len(t.Keys)
+		}
+	}
+	return keys, whole
+}
+
+// mirrored is a proxy that mirrors a database of its own on the pair.
+type mirrored struct {
+	*shared
+	database string
+	journal  *ledger
+	seen     map[writes.Why]int
+	refused  []string
+	mapped   atomic.Pointer[Mapped]
+	direct   [router.Sides]*pgx.Conn
+}
+
+const epochTable = `CREATE SCHEMA crossfade; CREATE TABLE crossfade.epoch (one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	epoch bigint NOT NULL, side text NOT NULL, instance text NOT NULL, since timestamptz NOT NULL DEFAULT now());
+	INSERT INTO crossfade.epoch VALUES (true, 1, 'source', 'test'); GRANT USAGE ON SCHEMA crossfade TO PUBLIC; GRANT SELECT ON crossfade.epoch TO PUBLIC`
+
+var databases atomic.Int32
+
+// newMirrored makes a database with the statements on both sides and a proxy
+// that mirrors it; m nil maps what has the same name.
+func newMirrored(t testing.TB, source, target []string, m *rewrite.Mapping, change func(*Options)) *mirrored {
+	t.Helper()
+	n := &mirrored{journal: &ledger{}, seen: map[writes.Why]int{}, database: fmt.Sprintf("mirror%d", databases.Add(1))}
+	for side, p := range sidesOf(pair) {
+		statements := source
+		if router.Side(side) == router.Target {
+			statements = append(slices.Clip(target), epochTable)
+		}
+		n.create(t, p, statements)
+		n.direct[side] = n.dial(t, p.Addr())
+	}
+	n.load(t, m)
+	n.shared = newShared(t, func(o *Options) {
+		o.Mirror = &MirrorOptions{
+			Journal: n.journal, Mapped: &n.mapped, Epoch: func() shadow.Epoch { return 1 },
+			Incarnation: func() shadow.Incarnation { return "test" }, Ready: func(string) bool { return true },
+			Budget: 5 * time.Second, LockTimeout: 2 * time.Second, Wait: time.Second, Rows: 10_000, Bytes: 16 << 20,
+			Parse: parse.Limits{Bytes: 64 << 10, Operators: 1000},
+			Observer: MirrorObserver{
+				Uncaptured: func(why writes.Why) { n.note(func() { n.seen[why]++ }) },
+				Refused:    func(code string) { n.note(func() { n.refused = append(n.refused, code) }) },
+			},
+		}
+		o.Live.Users["app"].Logins[router.Target] = o.Live.Users["app"].Logins[router.Source]
+		if change != nil {
+			change(o)
+		}
+	})
+	n.shared.change(func(p *router.Snapshot) {
+		p.Phase, p.Mapped, p.Writes = router.Mirror, true, router.WritesUnset
+	})
+	return n
+}
+
+func (n *mirrored) create(t testing.TB, p *dbserver.Postgres, statements []string) {
+	t.Helper()
+	if err := p.Exec(t.Context(), "postgres", "CREATE DATABASE "+n.database); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range statements {
+		if err := p.Exec(t.Context(), n.database, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+func (n *mirrored) dial(t testing.TB, addr string) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig("sslmode=disable user=app database=" + n.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Password = appPassword
+	host, port, _ := strings.Cut(addr, ":")
+	config.Host = host
+	if _, err := fmt.Sscan(port, &config.Port); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// client is a session through the proxy.
+func (n *mirrored) client(t testing.TB) *pgx.Conn { return n.dial(t, n.addr) }
+
+// load holds the mapping against the catalogs.
+func (n *mirrored) load(t testing.TB, m *rewrite.Mapping) {
+	t.Helper()
+	if m == nil {
+		m = &rewrite.Mapping{}
+	}
+	var schemas [router.Sides]*rewrite.Schema
+	for side, c := range n.direct {
+		s, err := schema.Load(t.Context(), schema.Of(c.PgConn()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemas[side] = s
+	}
+	plan, problems := rewrite.Resolve(m, schemas[0], schemas[1], rewrite.Defaults{})
+	for _, p := range problems {
+		if p.Severity == rewrite.Error {
+			t.Logf("mapping: %s %s.%s: %s", p.Check, p.Table, p.Column, p.Message)
+		}
+	}
+	rights := map[rewrite.Name]writes.Rights{}
+	for name := range plan.Source.Tables {
+		rights[name] = writes.Rights{Select: true}
+	}
+	n.mapped.Store(&Mapped{Plan: plan, Rights: map[string]map[rewrite.Name]writes.Rights{"app": rights}})
+}
+
+// rows is a query's result at a side, one line per row.
+func (n *mirrored) rows(t testing.TB, side router.Side, sql string) []string {
+	t.Helper()
+	got, err := n.direct[side].Query(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(got, func(r pgx.CollectableRow) (string, error) {
+		var line strings.Builder
+		for _, v := range r.RawValues() {
+			if v == nil {
+				line.WriteString("∅|")
+				continue
+			}
+			line.Write(v)
+			line.WriteByte('|')
+		}
+		return line.String(), nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return lines
+}
+
+// equal says that both sides have the same rows.
+func (n *mirrored) equal(t testing.TB, tables ...string) {
+	t.Helper()
+	for _, table := range tables {
+		sql := "SELECT * FROM " + table + " ORDER BY 1"
+		source, target := n.rows(t, router.Source, sql), n.rows(t, router.Target, sql)
+		if !slices.Equal(source, target) {
+			t.Errorf("%s differs:\nsource %v\ntarget %v", table, source, target)
+		}
+	}
+}
+
+// clean says that nothing is dirty and nothing unsettled.
+func (n *mirrored) clean(t testing.TB) {
+	t.Helper()
+	keys, whole := n.journal.dirty()
+	if len(whole) > 0 || len(keys) > 0 {
+		t.Errorf("dirty: keys %v, tables %v; the target has refused %v", keys, whole, n.refused)
+	}
+}

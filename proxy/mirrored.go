@@ -1,0 +1,325 @@
+package proxy
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/proxy/writes"
+	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/shadow"
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// mirroring is what a session has whose writes are mirrored.
+type mirroring struct {
+	mapped *Mapped
+	env    *writes.Env
+	envKey string
+	state  uint32 // version of the session's state that env is of
+	local  bool   // a setting that env hangs on may have been changed within the transaction
+
+	tx       *shadow.Tx // of the client's transaction; nil: nothing was captured or noted in it
+	strict   bool       // the transaction has changed a strict table
+	captured map[uint64]*capturedStatement
+	serial   int
+	portals  map[string]*portal
+	normal   []byte // scratch
+	use      use    // of the batch at hand
+	block    bool   // within an explicit transaction, as far as the conversation has come
+}
+
+// use is what a batch needs of the slow lane.
+type use struct {
+	slow  bool            // it is for the slow lane
+	relay *writes.Plan    // it is relayed, with tables that are dirty before it
+	pairs []*rewrite.Pair // that it writes, where it is relayed
+	body  bool            // it may commit inside
+	apart router.Reason   // why the target cannot answer it
+	reads []*rewrite.Pair // what it reads
+}
+
+// mirrors says that the session's writes are mirrored, and follows changes of
+// that: only between transactions, so that each is mirrored whole or not at all.
+func (s *session) mirrors() bool {
+	if s.server.opt.Mirror == nil || s.share == nil || s.share.stays {
+		return false
+	}
+	policy := s.share.seen.Load()
+	var now *Mapped
+	if policy.Mirrors() {
+		now = s.server.mapped()
+	}
+	if s.mirror != nil && s.mirror.mapped == now {
+		return true
+	}
+	if s.mirror == nil && now == nil || !s.eng.Settled() {
+		return s.mirror != nil
+	}
+	if now == nil {
+		s.mirror = nil
+	} else {
+		s.mirror = &mirroring{mapped: now}
+	}
+	s.share.mirrored.Store(now)
+	s.eng.Mobile().Mirrored = now != nil
+	s.eng.HoldUnnamed(s.holdsUnnamed())
+	return s.mirror != nil
+}
+
+// inspect says what a batch does to mapped tables. The environment that names
+// are read in is asked of the source where it is not known.
+func (s *session) inspect(in []byte, b *engine.Batch) error {
+	m := s.mirror
+	m.use = use{reads: m.use.reads[:0], pairs: m.use.pairs[:0]}
+	if m.env == nil || m.state != s.eng.Mobile().Version || m.local {
+		if err := s.learnEnvironment(); err != nil {
+			return err
+		}
+	}
+	made := map[string]*writes.Plan(nil)
+	for len(in) > 0 {
+		h := wire.Parse(in)
+		if h.State != wire.Whole {
+			break
+		}
+		message := in[:h.Size]
+		in = in[h.Size:]
+		body := message[wire.HeaderSize:]
+		switch h.Type {
+		case 'Q':
+			text, _, _ := bytes.Cut(body, []byte{0})
+			s.counts(s.planned(text, engine.TextKey(text)), text)
+		case 'P':
+			name, rest, _ := bytes.Cut(body, []byte{0})
+			text, _, _ := bytes.Cut(rest, []byte{0})
+			if made == nil {
+				made = map[string]*writes.Plan{}
+			}
+			made[string(name)] = s.planned(text, engine.TextKey(text))
+		case 'B':
+			name := string(engine.BoundName(body))
+			plan := made[name]
+			if plan == nil {
+				plan = s.plannedStatement(name)
+			}
+			if plan != nil {
+				s.counts(plan, nil)
+			}
+		case 'F':
+			m.use.slow = true
+			m.use.apart = router.Writing
+		}
+	}
+	if m.tx != nil && !s.eng.Settled() && s.eng.Tx() == 'I' {
+		m.use.slow = true // captured writes wait for their Sync
+	}
+	_ = b
+	return nil
+}
+
+// plannedStatement is what becomes of a prepared statement; nil: it is not known.
+func (s *session) plannedStatement(name string) *writes.Plan {
+	st := s.eng.Mobile().Statements[name]
+	if st == nil {
+		return nil
+	}
+	if p := s.mirror.mapped.plans.known(exactKey{st.Key, s.mirror.envKey}); p != nil {
+		return p
+	}
+	return s.planAnew(st.Text(), st.Key)
+}
+
+// counts takes one statement into account.
+func (s *session) counts(p *writes.Plan, text []byte) {
+	u := &s.mirror.use
+	tally(p)
+	switch p.Class {
+	case writes.Pass:
+	case writes.Control:
+		u.slow = u.slow || s.mirror.tx != nil || controlOf(text).op == savepointOp
+		return
+	case writes.Copy, writes.Verbatim, writes.Definition:
+		u.slow = true
+		if u.relay == nil {
+			u.relay = p
+		}
+	case writes.Body:
+		u.slow, u.body = true, true
+	default:
+		u.slow = true
+	}
+	if p.Pair != nil {
+		u.pairs = append(u.pairs, p.Pair)
+	}
+	u.pairs = append(u.pairs, p.Pairs...)
+	u.reads = append(u.reads, p.Reads...)
+	if why := apartness[p.Apart]; u.apart == router.None {
+		u.apart = why
+	}
+}
+
+// tally counts an execution; what is captured is counted when it is.
+func tally(p *writes.Plan) {
+	if p.Tally == nil {
+		return
+	}
+	p.Tally.Seen()
+	switch p.Class {
+	case writes.Capture, writes.Truncate, writes.Control:
+	case writes.Pass:
+		p.Tally.Skipped("read") // nothing to mirror, and not compared
+	default:
+		p.Tally.Skipped(string(p.Why))
+	}
+}
+
+var apartness = [...]router.Reason{
+	writes.Together: router.None, writes.Unmapped: router.NotMapped, writes.Shape: router.Shape,
+	writes.Kept: router.NotReady, writes.Locks: router.Locking, writes.WritesIt: router.Writing,
+}
+
+// learnEnvironment asks the source what names mean in the session.
+func (s *session) learnEnvironment() error {
+	m := s.mirror
+	version := s.eng.Mobile().Version
+	if s.eng.Tx() == 'E' || s.eng.Tx() == 'I' && !s.eng.Settled() {
+		if m.env == nil {
+			m.environment(nil, "", true)
+		}
+		return nil // it cannot be asked now
+	}
+	var f pgwire.Flight
+	f.Run("SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1)), CURRENT_USER OPERATOR(pg_catalog.<>) SESSION_USER, SESSION_USER")
+	out, err := f.Sync()
+	l := s.legs[router.Source]
+	if s.eng.Side() != router.Source {
+		l = s.legs[s.eng.Side()]
+	}
+	landing, err := s.fly(l, out, err)
+	switch {
+	case err != nil:
+		return s.legFailed(l, err)
+	case landing.Failed != nil || len(landing.Rows) != 1 || len(landing.Rows[0]) != 3:
+		m.environment(nil, "", true)
+		return nil
+	}
+	row := landing.Rows[0]
+	m.environment(strings.Split(string(row[0]), "\x01"), string(row[2]), string(row[1]) == "t")
+	m.state = version
+	m.local = false
+	return nil
+}
+
+// against is why the target cannot answer the batch at hand for what it reads
+// and writes.
+func (s *session) against() router.Reason {
+	m := s.mirror
+	switch {
+	case m.use.slow:
+		return router.Writing
+	case m.use.apart != router.None:
+		return m.use.apart
+	case m.tx != nil && !m.tx.Empty():
+		return router.OwnWrites
+	}
+	for _, pair := range m.use.reads {
+		if !s.server.opt.Mirror.Ready(pair.Name()) {
+			return router.NotReady
+		}
+	}
+	if !s.server.pending.wait(m.use.reads, s.server.opt.Mirror.Wait) {
+		return router.Recent
+	}
+	return router.None
+}
+
+// control is what a text does to the transaction.
+type control struct {
+	op   controlOp
+	name string // of a savepoint
+}
+
+type controlOp uint8
+
+const (
+	otherControl controlOp = iota
+	beginOp
+	commitOp
+	rollbackOp
+	savepointOp
+	releaseOp
+	rollbackToOp
+	prepareOp
+)
+
+// controlOf reads a text of transaction control.
+func controlOf(text []byte) control {
+	var words []string
+	var s pgsql.Scanner
+	s.Reset(text, 0)
+	for len(words) < 5 && s.Next() {
+		t := s.Token()
+		if t.Kind == pgsql.KindWord {
+			words = append(words, strings.ToLower(string(text[t.Start:t.End])))
+		} else if t.Kind == pgsql.KindQuotedIdent {
+			words = append(words, strings.ReplaceAll(string(text[t.Start+1:t.End-1]), `""`, `"`))
+		}
+	}
+	if len(words) == 0 {
+		return control{}
+	}
+	last := words[len(words)-1]
+	switch words[0] {
+	case "begin", "start":
+		return control{op: beginOp}
+	case "savepoint":
+		return control{savepointOp, last}
+	case "release":
+		return control{releaseOp, last}
+	case "prepare":
+		return control{op: prepareOp}
+	case "commit", "end":
+		if len(words) > 1 && words[1] == "prepared" {
+			return control{}
+		}
+		return control{op: commitOp}
+	case "rollback", "abort":
+		for _, w := range words[1:] {
+			switch w {
+			case "to":
+				return control{rollbackToOp, last}
+			case "prepared":
+				return control{}
+			}
+		}
+		return control{op: rollbackOp}
+	default:
+		return control{}
+	}
+}
+
+// mirrorTx is the mirror of the client's transaction, begun now if need be.
+func (s *session) mirrorTx() *shadow.Tx {
+	m := s.mirror
+	if m.tx == nil {
+		o := s.server.opt.Mirror
+		m.tx = shadow.Begin(shadow.Options{
+			Open: s.openOther, Journal: o.Journal, Epoch: o.Epoch(), Incarnation: o.Incarnation(),
+			Budget: shadow.Budget{Wait: o.Budget, Rows: o.Rows, Bytes: o.Bytes},
+		})
+	}
+	return m.tx
+}
+
+// endMirror takes back what the session has not committed: it ends, or its
+// transaction has.
+func (s *session) endMirror() {
+	if s.mirror != nil && s.mirror.tx != nil {
+		s.mirror.tx.Rolled()
+		s.mirror.tx, s.mirror.strict = nil, false
+	}
+}

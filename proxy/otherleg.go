@@ -1,0 +1,491 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/shadow"
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// otherLeg is the target's end of one mirrored transaction, on the session's
+// own second leg: statements are written behind each other and answered at the
+// commit point. It is a shadow.Leg.
+type otherLeg struct {
+	s      *session
+	l      *leg
+	mapped *Mapped
+	buf    []byte
+	owed   []owedReply
+	last   map[rowOf]int
+	ops    int
+	missed []missed
+	failed error
+	locked bool
+	fenced bool
+}
+
+// rowOf names a row among all pairs.
+type rowOf struct {
+	pair *rewrite.Pair
+	key  rewrite.RowKey
+}
+
+// owedReply is one message of ours that the target answers.
+type owedReply struct {
+	kind byte   // C close, P parse, B bind, E execute, L and F the fence's executes, X another execute of ours
+	name string // P: of the statement
+	miss missed // E: what is missed if fewer rows are met than asked for
+	want int    // E: rows to be met; 0: any number
+}
+
+// missed is a part of a change that met no row.
+type missed struct {
+	change *shadow.Change
+	target int
+	image  int // -1: all of them
+	gone   int // -1: it is not about an old key
+	op     int
+}
+
+// targetError is an error of the target within a mirrored transaction.
+type targetError struct{ *pgwire.ServerError }
+
+func (e targetError) Error() string { return "target: SQLSTATE " + e.Code }
+
+// Transient: another session's transaction may not have ended there yet
+// (WRITEPATH §1: foreign keys, unique keys, locks).
+func (e targetError) Transient() bool {
+	switch e.Code {
+	case "23503", "23505", "23P01", "40001", "40P01", "55P03":
+		return true
+	default:
+		return false
+	}
+}
+
+var (
+	errBudget = shadow.ErrRefused{Cause: shadow.CauseBudget}
+	errFence  = errors.New("the fence of the target refuses this epoch")
+	errTarget = errors.New("the target said what it was not asked")
+
+	errNotEmptied    = errors.New("the target's table holds rows of others and cannot be truncated")
+	errNoPlaceholder = errors.New("a key that is not at the target cannot be taken there")
+)
+
+// Names of our statements on a leg.
+const (
+	nameBegin    = pgwire.Reserved + "_begin"
+	nameLock     = pgwire.Reserved + "_lock"
+	nameFence    = pgwire.Reserved + "_fence"
+	nameCommit   = pgwire.Reserved + "_commit"
+	nameRollback = pgwire.Reserved + "_rollback"
+	nameTruncate = pgwire.Reserved + "_truncate"
+)
+
+// fenceText begins a mirrored transaction: the fence, and the settings that the
+// applies run under, whatever the session has set (ENGINE §6.4).
+const fenceText = "SELECT e.epoch, e.side" +
+	", pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('statement_timeout', '0', true)" +
+	", pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('role', 'none', true)" +
+	", pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('DateStyle', 'ISO, YMD', true)" +
+	", pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('TimeZone', 'UTC', true)" +
+	", pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), true), pg_catalog.set_config('synchronous_commit', 'on', true)" +
+	" FROM crossfade.epoch AS e WHERE e.one"
+
+// openOther begins a mirrored transaction on the session's leg at the target.
+func (s *session) openOther() (shadow.Leg, error) {
+	if why := s.server.unmirrored(); why != "" {
+		return nil, shadow.ErrRefused{Cause: why}
+	}
+	if s.hung[router.Target].Load() || s.legs[router.Target] != nil && s.legs[router.Target].ended() {
+		s.dropLeg(router.Target)
+	}
+	if s.legs[router.Target] == nil {
+		if err := s.dialBare(); err != nil {
+			s.moveFailed(err)
+			return nil, shadow.ErrRefused{Cause: shadow.CauseFailed}
+		}
+	}
+	o := &otherLeg{s: s, l: s.legs[router.Target], mapped: s.mirror.mapped, last: map[rowOf]int{}}
+	o.say(nameBegin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE", 'X', nil, nil, nil)
+	o.say(nameLock, shadow.FenceLock, 'L', nil, nil, nil)
+	timeout := strconv.FormatInt(s.server.opt.Mirror.LockTimeout.Milliseconds(), 10)
+	o.say(nameFence, fenceText, 'F', nil, nil, [][]byte{[]byte(timeout)})
+	return o, nil
+}
+
+// say adds one statement, prepared once per leg under a name of ours.
+func (o *otherLeg) say(name, text string, kind byte, types []uint32, formats []int16, args [][]byte) {
+	if !o.l.prepared[name] {
+		o.add(&pgproto3.Close{ObjectType: 'S', Name: name})
+		o.owed = append(o.owed, owedReply{kind: 'C'})
+		o.add(&pgproto3.Parse{Name: name, Query: text, ParameterOIDs: types})
+		o.owed = append(o.owed, owedReply{kind: 'P', name: name})
+		o.l.knows(name)
+	}
+	o.add(&pgproto3.Bind{PreparedStatement: name, ParameterFormatCodes: formats, Parameters: args})
+	o.add(&pgproto3.Execute{})
+	o.owed = append(o.owed, owedReply{kind: 'B'}, owedReply{kind: kind})
+}
+
+// knows notes that a statement of ours is being prepared on the leg.
+func (l *leg) knows(name string) {
+	if l.prepared == nil {
+		l.prepared = map[string]bool{}
+	}
+	l.prepared[name] = true
+}
+
+func (o *otherLeg) add(m pgproto3.FrontendMessage) {
+	var err error
+	if o.buf, err = m.Encode(o.buf); err != nil && o.failed == nil {
+		o.failed = fmt.Errorf("encode for the target: %w", err)
+	}
+}
+
+// outstandingMost is how many replies may wait before some are read, so that
+// neither end waits for the other to read.
+const outstandingMost = 2000
+
+// write sends what was added.
+func (o *otherLeg) write(budget time.Duration) error {
+	if o.failed != nil {
+		return o.failed
+	}
+	if len(o.buf) == 0 {
+		return nil
+	}
+	if err := o.l.SetDeadline(time.Now().Add(budget)); err != nil {
+		return o.broke(err)
+	}
+	_, err := o.l.Write(o.buf)
+	if o.buf = o.buf[:0]; cap(o.buf) > largeBuffer {
+		o.buf = nil
+	}
+	if err != nil {
+		return o.broke(err)
+	}
+	return nil
+}
+
+// broke is the end of the leg.
+func (o *otherLeg) broke(err error) error {
+	if o.failed == nil {
+		o.failed = o.s.targetBroke(err)
+	}
+	return o.failed
+}
+
+// targetBroke names why the target could not take a write over, and tells the
+// breaker.
+func (s *session) targetBroke(err error) error {
+	if isTimeout(err) {
+		s.server.breaker.overrun()
+		return errBudget
+	}
+	s.server.breaker.suspect()
+	return fmt.Errorf("target: %w", err)
+}
+
+// Apply sends a change.
+func (o *otherLeg) Apply(c *shadow.Change) error {
+	o.ops++
+	o.apply(c)
+	for key := range o.rows(c) {
+		o.last[key] = o.ops
+	}
+	if len(o.owed) > outstandingMost {
+		return o.Await(o.s.server.opt.Mirror.Budget)
+	}
+	return o.write(o.s.server.opt.Mirror.Budget)
+}
+
+// rows are the rows that a change concerns.
+func (o *otherLeg) rows(c *shadow.Change) func(func(rowOf) bool) {
+	return func(yield func(rowOf) bool) {
+		for _, key := range c.Gone {
+			if !yield(rowOf{c.Pair, key}) {
+				return
+			}
+		}
+		for _, image := range c.Images {
+			if key, ok := c.Pair.KeyOf(image); ok && !yield(rowOf{c.Pair, key}) {
+				return
+			}
+		}
+	}
+}
+
+// Await reads all answers; what has met no row is done by its key.
+func (o *otherLeg) Await(budget time.Duration) error {
+	deadline := time.Now().Add(budget)
+	for {
+		if err := o.flush(deadline); err != nil {
+			return err
+		}
+		if len(o.missed) == 0 {
+			return nil
+		}
+		o.redo()
+	}
+}
+
+// flush sends what was added and reads every answer.
+func (o *otherLeg) flush(deadline time.Time) error {
+	o.add(&pgproto3.Flush{})
+	if err := o.write(time.Until(deadline)); err != nil {
+		return err
+	}
+	if err := o.l.SetReadDeadline(deadline); err != nil {
+		return o.broke(err)
+	}
+	for len(o.owed) > 0 {
+		message, err := o.l.message()
+		if err != nil {
+			return o.broke(err)
+		}
+		if err := o.heard(message); err != nil {
+			o.failed = err
+			return err
+		}
+	}
+	return nil
+}
+
+// heard takes one message of the target.
+func (o *otherLeg) heard(message []byte) error {
+	switch message[0] {
+	case 'N', 'S', 'A':
+		return nil
+	case 'E':
+		o.forgetUnparsed()
+		return o.refused(message)
+	case 'D':
+		return o.fence(message)
+	}
+	if len(o.owed) == 0 {
+		return errTarget
+	}
+	front := o.owed[0]
+	switch message[0] {
+	case '1', '2', '3':
+		if front.kind != 'P' && front.kind != 'B' && front.kind != 'C' {
+			return errTarget
+		}
+	case 'C', 'I':
+		if err := o.completed(front, message[wire.HeaderSize:]); err != nil {
+			return err
+		}
+	default:
+		return errTarget
+	}
+	o.owed = o.owed[1:]
+	return nil
+}
+
+// forgetUnparsed: what the target has not parsed before the error is not there.
+func (o *otherLeg) forgetUnparsed() {
+	for _, r := range o.owed {
+		if r.kind == 'P' {
+			delete(o.l.prepared, r.name)
+		}
+	}
+	o.owed = nil
+}
+
+func (o *otherLeg) refused(message []byte) error {
+	e := targetError{pgwire.ParseError(message[wire.HeaderSize:])}
+	o.s.server.mirrorFailed(e.ServerError)
+	return e
+}
+
+// fence reads the row of the fence.
+func (o *otherLeg) fence(message []byte) error {
+	row, err := pgwire.DataRow(message[wire.HeaderSize:])
+	if err != nil || len(o.owed) == 0 {
+		return errTarget
+	}
+	switch o.owed[0].kind {
+	case 'L':
+		o.locked = len(row) == 1 && string(row[0]) == "t"
+	case 'F':
+		epoch := strconv.FormatUint(uint64(o.s.server.opt.Mirror.Epoch()), 10)
+		o.fenced = o.locked && len(row) > 2 && string(row[0]) == epoch && string(row[1]) == router.Source.String()
+	}
+	return nil
+}
+
+// completed counts the rows of a statement.
+func (o *otherLeg) completed(front owedReply, tag []byte) error {
+	switch front.kind {
+	case 'F':
+		if !o.fenced {
+			o.s.server.fenceRefused()
+			return errFence
+		}
+	case 'E':
+		if front.want > 0 && tagRows(tag) < front.want {
+			o.missed = append(o.missed, front.miss)
+		}
+	case 'X', 'L':
+	default:
+		return errTarget
+	}
+	return nil
+}
+
+// tagRows is the number at the end of a command tag.
+func tagRows(tag []byte) int {
+	tag, _, _ = bytes.Cut(tag, []byte{0})
+	n, err := strconv.Atoi(string(tag[bytes.LastIndexByte(tag, ' ')+1:]))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Savepoint settles what was missed, which belongs to the savepoint before.
+func (o *otherLeg) Savepoint(depth int) error {
+	if err := o.Await(o.s.server.opt.Mirror.Budget); err != nil {
+		return err
+	}
+	return o.control("SAVEPOINT ", depth)
+}
+
+// RollbackTo takes back what came since the savepoint.
+func (o *otherLeg) RollbackTo(depth int) error {
+	if err := o.flush(time.Now().Add(o.s.server.opt.Mirror.Budget)); err != nil {
+		return err
+	}
+	o.missed = nil
+	return o.control("ROLLBACK TO SAVEPOINT ", depth)
+}
+
+// Release ends a savepoint.
+func (o *otherLeg) Release(depth int) error { return o.control("RELEASE SAVEPOINT ", depth) }
+
+func (o *otherLeg) control(verb string, depth int) error {
+	text := verb + pgwire.Reserved + "_" + strconv.Itoa(depth)
+	o.say(text, text, 'X', nil, nil, nil)
+	return o.write(o.s.server.opt.Mirror.Budget)
+}
+
+// Commit asks for the end of the transaction. All has been answered.
+func (o *otherLeg) Commit() error {
+	o.say(nameCommit, "COMMIT", 'X', nil, nil, nil)
+	o.add(&pgproto3.Sync{})
+	return o.write(o.s.server.opt.Mirror.Budget)
+}
+
+// Committed waits for it. Past the budget nobody knows, and the leg is given up.
+func (o *otherLeg) Committed(budget time.Duration) error {
+	if err := o.l.SetReadDeadline(time.Now().Add(budget)); err != nil {
+		o.giveUp(false)
+		return o.broke(err)
+	}
+	committed := false
+	for {
+		message, err := o.l.message()
+		if err != nil {
+			o.giveUp(false)
+			return o.broke(err)
+		}
+		switch message[0] {
+		case 'Z':
+			o.owed = nil
+			if !committed {
+				return errTarget
+			}
+			return o.l.SetDeadline(noDeadline)
+		case 'C':
+			committed = bytes.HasPrefix(message[wire.HeaderSize:], []byte("COMMIT"))
+		case 'E':
+			o.forgetUnparsed()
+			err := o.refused(message)
+			o.giveUp(false)
+			return err
+		}
+	}
+}
+
+// Rollback ends the transaction at the target. One that has an answer to wait
+// for is ended by ending its connection: the client does not wait for that.
+func (o *otherLeg) Rollback() {
+	if o.failed != nil {
+		var refused targetError
+		if errors.As(o.failed, &refused) {
+			o.undo()
+			return
+		}
+		o.giveUp(errors.Is(o.failed, errBudget))
+		return
+	}
+	o.undo()
+}
+
+// undo rolls back on a leg that answers. The first Sync ends what was sent.
+func (o *otherLeg) undo() {
+	o.failed = nil
+	o.add(&pgproto3.Sync{})
+	o.say(nameRollback, "ROLLBACK", 'X', nil, nil, nil)
+	o.add(&pgproto3.Sync{})
+	err := o.write(o.s.server.opt.Mirror.Budget)
+	for ready := 0; ready < 2 && err == nil; {
+		var message []byte
+		if message, err = o.l.message(); err != nil {
+			break
+		}
+		switch message[0] {
+		case 'Z':
+			ready++
+		case '1', '2', '3', 'C', 'I':
+			if len(o.owed) > 0 {
+				o.owed = o.owed[1:]
+			}
+		case 'E':
+			o.forgetUntil(ready)
+		}
+	}
+	if err != nil {
+		o.giveUp(isTimeout(err))
+		return
+	}
+	o.owed = nil
+	_ = o.l.SetDeadline(noDeadline)
+}
+
+// forgetUntil forgets what an error before the first or second Sync ends: the
+// last two or four replies are those of the ROLLBACK.
+func (o *otherLeg) forgetUntil(ready int) {
+	tail := 2
+	if n := len(o.owed); n > 3 && o.owed[n-3].name == nameRollback {
+		tail = 4
+	}
+	if ready > 0 || tail > len(o.owed) {
+		tail = 0
+	}
+	kept := append([]owedReply(nil), o.owed[len(o.owed)-tail:]...)
+	o.owed = o.owed[:len(o.owed)-tail]
+	o.forgetUnparsed()
+	o.owed = kept
+}
+
+// giveUp drops the leg; with cancel, what runs on it is asked to stop.
+func (o *otherLeg) giveUp(cancel bool) {
+	if o.s.legs[router.Target] != o.l {
+		return
+	}
+	if cancel {
+		o.s.server.cancelLeg(o.l)
+	}
+	o.s.dropLeg(router.Target)
+}

@@ -1,0 +1,352 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/proxy/writes"
+	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/shadow"
+	"github.com/crossfade-db/crossfade/wire"
+	"github.com/crossfade-db/crossfade/wire/pgwire"
+)
+
+// bind binds a captured statement in place of the client's; the client's own
+// name of the portal stays.
+func (c *conversation) bind(message, body []byte) error {
+	var b pgproto3.Bind
+	if err := b.Decode(append([]byte(nil), body...)); err != nil {
+		return c.s.broken(engine.UnexpectedClientMessage)
+	}
+	made := c.statement(b.PreparedStatement)
+	if made == nil || made.plan == nil || made.plan.Class == writes.Pass {
+		delete(c.m.portals, b.DestinationPortal)
+		c.forward(message, 'B')
+		return nil
+	}
+	p := &portal{made: made, bind: b}
+	if c.m.portals == nil {
+		c.m.portals = map[string]*portal{}
+	}
+	c.m.portals[b.DestinationPortal] = p
+	if made.plan.Class != writes.Capture {
+		c.forward(message, 'B')
+		return nil
+	}
+	st, err := c.captureOf(made)
+	if err != nil || c.failed {
+		return err
+	}
+	p.stmt = st
+	own := b
+	own.PreparedStatement = st.name
+	own.ResultFormatCodes = st.formats(b.ResultFormatCodes, made.plan.Pair)
+	if err := c.add(&own); err != nil {
+		return err
+	}
+	c.owed = append(c.owed, sourceOwed{kind: 'B', pass: true})
+	return nil
+}
+
+// describe passes a Describe on; that of a captured portal is cut back.
+func (c *conversation) describe(message, body []byte) error {
+	if len(body) < 2 || body[0] != 'P' {
+		c.forward(message, 'D')
+		return nil
+	}
+	name, _, _ := bytes.Cut(body[1:], []byte{0})
+	p := c.m.portals[string(name)]
+	switch {
+	case p == nil || p.stmt == nil:
+		c.forward(message, 'D')
+	case !p.made.plan.Statement.Returning:
+		c.owed = append(c.owed, sourceOwed{say: []byte{'n', 0, 0, 0, 4}})
+	default:
+		c.out = append(c.out, message...)
+		c.owed = append(c.owed, sourceOwed{kind: 'D', pass: true, grown: &growth{plan: p.made.plan, own: p.stmt.own}})
+	}
+	return nil
+}
+
+// described cuts our columns off a description.
+func (c *conversation) described(front sourceOwed, message []byte) error {
+	if !front.pass {
+		return nil
+	}
+	body := message[wire.HeaderSize:]
+	at := 2
+	for range front.grown.own {
+		end := bytes.IndexByte(body[min(at, len(body)):], 0)
+		if end < 0 || at+end+19 > len(body) {
+			return c.s.legEnded(c.l, errRow)
+		}
+		at += end + 19 // the name's NUL and 18 bytes of numbers
+	}
+	out := append([]byte(nil), message[:wire.HeaderSize+at]...)
+	binary.BigEndian.PutUint32(out[1:], uint32(len(out)-1))
+	binary.BigEndian.PutUint16(out[wire.HeaderSize:], uint16(front.grown.own))
+	return c.tell(out)
+}
+
+// execute runs a portal.
+func (c *conversation) execute(message, body []byte) error {
+	name, _, _ := bytes.Cut(body, []byte{0})
+	p := c.m.portals[string(name)]
+	if p == nil {
+		c.forward(message, 'E')
+		return nil
+	}
+	run := func(pass bool) sourceOwed {
+		c.out = append(c.out, message...)
+		return sourceOwed{kind: 'E', pass: pass}
+	}
+	switch plan := p.made.plan; plan.Class {
+	case writes.Capture:
+		return c.executeCaptured(p, string(name))
+	case writes.Control:
+		return c.control(controlOf(p.made.text), func() (shadow.Ending, error) {
+			c.owed = append(c.owed, run(true))
+			return c.controlled()
+		})
+	case writes.Truncate:
+		c.owed = append(c.owed, c.truncates(plan, run(true)))
+		return nil
+	default:
+		if c.refuses(plan) {
+			return nil
+		}
+		c.probe(plan, run)
+		return nil
+	}
+}
+
+// executeCaptured runs a captured portal: without a limit of rows, which would
+// leave it open where the client's statement has no rows (WRITEPATH §2).
+func (c *conversation) executeCaptured(p *portal, name string) error {
+	g, err := c.runCaptured(p)
+	if err != nil {
+		return err
+	}
+	if err := c.add(&pgproto3.Execute{Portal: name}); err != nil {
+		return err
+	}
+	c.owed = append(c.owed, sourceOwed{kind: 'E', pass: true, grown: g})
+	c.afterCaptured(p, g)
+	return nil
+}
+
+// afterCaptured asks what else the statement has changed, and looks whether its
+// old keys are all known.
+func (c *conversation) afterCaptured(p *portal, g *growth) {
+	if g.plan.Watch {
+		c.watch(g)
+	}
+	c.owed[len(c.owed)-1].done = chain(c.owed[len(c.owed)-1].done, func([]byte) {
+		if g.plan.Old && (p.stmt.old == "" || len(g.old) != g.rows) && g.rows > 0 {
+			c.uncaptured(g.plan.Pair, writes.WhyKey)
+		}
+	})
+}
+
+func chain(a, b func([]byte)) func([]byte) {
+	if a == nil {
+		return b
+	}
+	return func(tag []byte) { a(tag); b(tag) }
+}
+
+// truncates notes that tables are empty once the statement is done.
+func (c *conversation) truncates(plan *writes.Plan, owed sourceOwed) sourceOwed {
+	owed.done = func([]byte) {
+		c.s.mirrorTx().Captured(&shadow.Change{Kind: shadow.Truncated, Pairs: plan.Pairs, Pair: plan.Pairs[0]})
+	}
+	return owed
+}
+
+// refuses ends the batch where the configuration refuses what cannot be
+// captured or changes a definition. The source is told nothing of it.
+func (c *conversation) refuses(plan *writes.Plan) bool {
+	var words *wire.Error
+	switch {
+	case plan.Class == writes.Definition && c.s.server.opt.Mirror.Definitions == RefuseDefinition:
+		words = &wire.Error{
+			Fault: wire.ByProxy, Code: pgwire.CodeNotSupported,
+			Message: "the definition of a table that is being migrated cannot be changed: " + plan.Pairs[0].Name(),
+			Hint:    "migration.on_ddl is refuse",
+		}
+	case plan.Class != writes.Definition && plan.Pair != nil && c.s.server.opt.Mirror.Uncaptured == RefuseUncaptured:
+		words = uncapturedWords(plan.Pair, plan.Why)
+	default:
+		return false
+	}
+	c.refusal = words
+	return true
+}
+
+func uncapturedWords(pair *rewrite.Pair, why writes.Why) *wire.Error {
+	return &wire.Error{
+		Fault: wire.ByProxy, Code: pgwire.CodeNotSupported,
+		Message: "a write of " + pair.Name() + " cannot be mirrored (" + string(why) + ")",
+		Hint:    "migration.on_uncaptured is refuse",
+	}
+}
+
+// probe runs a statement whose writes cannot be seen between two questions.
+func (c *conversation) probe(plan *writes.Plan, run func(bool) sourceOwed) {
+	c.s.server.uncaptured(plan.Why)
+	if plan.Class == writes.Body {
+		c.bodyMarks(plan)
+	} else {
+		c.watch(nil)
+	}
+	if plan.Class == writes.Definition && c.s.server.opt.Mirror.Observer.Defined != nil {
+		defer c.s.server.opt.Mirror.Observer.Defined()
+	}
+	for _, pair := range plan.Pairs {
+		c.s.mirrorTx().Whole(pair.Name(), shadow.CauseUncaptured)
+	}
+	c.owed = append(c.owed, run(true))
+	c.watch(&growth{plan: plan})
+}
+
+// begin asks what the source has counted so far, apart from the batch, where
+// that has a body which may commit inside: nothing may come before it in its
+// transaction.
+func (c *conversation) begin() error {
+	if !c.m.use.body || !c.fresh {
+		return nil
+	}
+	c.watch(nil)
+	if err := c.settle(); err != nil {
+		return err
+	}
+	c.out = append(c.out, synced...)
+	if err := c.write(); err != nil {
+		return err
+	}
+	for {
+		message, err := c.hear()
+		if err != nil || message[0] == 'Z' {
+			return err
+		}
+	}
+}
+
+// bodyMarks makes the tables dirty that a body names.
+func (c *conversation) bodyMarks(plan *writes.Plan) {
+	if c.m.block {
+		c.watch(nil)
+	}
+	for _, ref := range plan.Statement.Reads {
+		if pair := c.m.mapped.Plan.Pair(rewrite.Name{Schema: ref.Schema, Name: ref.Name}); pair != nil {
+			c.s.mirrorTx().Whole(pair.Name(), shadow.CauseUncaptured)
+		}
+	}
+}
+
+// watchText tells the transaction's number, if it has one, and how many rows it
+// has changed in each of some tables (manual, 28.2: the numbers of transactions
+// before it that were not reported yet are in them, so two are compared).
+const watchText = "SELECT pg_catalog.txid_current_if_assigned(), (SELECT pg_catalog.string_agg(CAST(" +
+	"pg_catalog.pg_stat_get_xact_tuples_inserted(o) OPERATOR(pg_catalog.+) pg_catalog.pg_stat_get_xact_tuples_updated(o)" +
+	" OPERATOR(pg_catalog.+) pg_catalog.pg_stat_get_xact_tuples_deleted(o) AS pg_catalog.text), ',' ORDER BY i)" +
+	" FROM pg_catalog.unnest(CAST($1 AS pg_catalog.oid[])) WITH ORDINALITY AS u(o, i))"
+
+const nameWatch = pgwire.Reserved + "_watch"
+
+// watch asks what the transaction has changed so far. With g the answer is held
+// against the one before it: what it has beyond g is dirty.
+func (c *conversation) watch(g *growth) {
+	tables := c.m.mapped.watch()
+	oids := make([]string, len(tables))
+	for i, t := range tables {
+		oids[i] = strconv.FormatUint(uint64(t.oid), 10)
+	}
+	if !c.l.prepared[nameWatch] {
+		_ = c.add(&pgproto3.Close{ObjectType: 'S', Name: nameWatch})
+		_ = c.add(&pgproto3.Parse{Name: nameWatch, Query: watchText})
+		l := c.l
+		c.owed = append(c.owed, sourceOwed{kind: 'C'}, sourceOwed{kind: 'P', undo: func() { delete(l.prepared, nameWatch) }})
+		c.l.knows(nameWatch)
+	}
+	portal := nameWatch
+	_ = c.add(&pgproto3.Bind{DestinationPortal: portal, PreparedStatement: nameWatch, Parameters: [][]byte{[]byte("{" + strings.Join(oids, ",") + "}")}})
+	_ = c.add(&pgproto3.Execute{Portal: portal})
+	_ = c.add(&pgproto3.Close{ObjectType: 'P', Name: portal})
+	c.owed = append(c.owed, sourceOwed{kind: 'B'}, sourceOwed{kind: 'E', ask: func(row [][]byte) error {
+		c.counted(row, tables, g)
+		return nil
+	}}, sourceOwed{kind: 'C'})
+}
+
+// counted takes an answer of the watch.
+func (c *conversation) counted(row [][]byte, tables []watched, g *growth) {
+	if len(row) != 2 {
+		return
+	}
+	now := strings.Split(string(row[1]), ",")
+	if g == nil {
+		c.baseline = now
+		return
+	}
+	if row[0] == nil && g.plan.Class != writes.Body {
+		return // it has written nothing
+	}
+	id, _ := strconv.ParseUint(string(row[0]), 10, 64)
+	changed := map[*rewrite.Pair]int{}
+	for i, t := range tables {
+		if i < len(now) {
+			changed[t.pair] += atoi(now[i])
+		}
+		if i < len(c.baseline) {
+			changed[t.pair] -= atoi(c.baseline[i])
+		}
+	}
+	for pair, n := range changed {
+		if n == 0 || pair == g.plan.Pair && g.plan.Class == writes.Capture && n == g.rows || contains(g.plan.Same, pair) {
+			continue
+		}
+		c.s.mirrorTx().Identify(shadow.TxID(id))
+		c.uncaptured(pair, g.plan.Why)
+	}
+	c.baseline = now
+}
+
+func contains(pairs []*rewrite.Pair, p *rewrite.Pair) bool {
+	for _, q := range pairs {
+		if p == q {
+			return true
+		}
+	}
+	return false
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// uncaptured is a table that was changed in a way that was not seen.
+func (c *conversation) uncaptured(pair *rewrite.Pair, why writes.Why) {
+	switch c.s.server.opt.Mirror.Uncaptured {
+	case DirtyTable:
+		c.s.mirrorTx().Whole(pair.Name(), shadow.CauseUncaptured)
+	case RefuseUncaptured:
+		c.refusal = uncapturedWords(pair, why)
+	case IgnoreUncaptured:
+	}
+}
+
+func (s *Server) uncaptured(why writes.Why) {
+	if tell := s.opt.Mirror.Observer.Uncaptured; tell != nil {
+		tell(why)
+	}
+}

@@ -1,0 +1,387 @@
+package writes
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/shadow"
+)
+
+// Decide says what becomes of a statement. st is nil where the text could not be
+// understood.
+func Decide(st *rewrite.Statement, env *Env) *Plan {
+	if st == nil {
+		return &Plan{Class: Probe, Why: WhyUnread, Apart: Unmapped}
+	}
+	if len(st.Parts) > 1 {
+		return several(st, env)
+	}
+	p := &Plan{Statement: st}
+	p.reads(st, env)
+	switch st.Kind {
+	case rewrite.Control:
+		p.Class = Control
+	case rewrite.Read, rewrite.CopyOut:
+		p.read(st, env)
+	case rewrite.Session:
+		p.session(st)
+	case rewrite.Insert, rewrite.Update, rewrite.Delete, rewrite.Merge:
+		p.Apart = WritesIt
+		p.write(st, env)
+	case rewrite.Truncate:
+		p.Apart = WritesIt
+		p.truncate(st, env)
+	case rewrite.CopyIn:
+		p.Apart = WritesIt
+		p.copyIn(st, env)
+	case rewrite.Definition:
+		p.Apart = WritesIt
+		p.definition(st, env)
+	case rewrite.Body:
+		p.Class, p.Why, p.Apart = Body, WhyBody, WritesIt
+	case rewrite.Unknown:
+		p.Class, p.Why, p.Apart = Probe, WhyUnread, WritesIt
+	}
+	return p
+}
+
+// several decides about a text of several statements: where one of them may end
+// the transaction, or is not understood, all goes as it came.
+func several(st *rewrite.Statement, env *Env) *Plan {
+	whole := &Plan{Statement: st, Class: Pass}
+	for _, part := range st.Parts {
+		p := Decide(part, env)
+		whole.Parts = append(whole.Parts, Part{Plan: p})
+		whole.apart(p.Apart)
+		whole.Reads = append(whole.Reads, p.Reads...)
+		switch p.Class {
+		case Pass:
+			continue
+		case Control, Body, Copy, Definition, Verbatim, Sequence:
+			whole.Class, whole.Why = Verbatim, WhySeveral
+		case Capture, Truncate, Probe:
+			if whole.Class == Pass {
+				whole.Class = Sequence
+			}
+		}
+		if p.Why == WhyUnread {
+			whole.Class, whole.Why = Verbatim, WhySeveral
+		}
+		if p.Pair != nil {
+			whole.Pairs = append(whole.Pairs, p.Pair)
+		}
+		whole.Pairs = append(whole.Pairs, p.Pairs...)
+	}
+	if whole.Class == Verbatim && len(whole.Pairs) == 0 && !slices.ContainsFunc(whole.Parts, func(p Part) bool { return p.Class == Probe || p.Class == Body }) {
+		whole.Class = Control // nothing of it writes what is mapped
+	}
+	return whole
+}
+
+// find is the table that a name means in the session. known is false for one
+// that the catalog does not have, or that may be hidden by a temporary one.
+func (e *Env) find(ref rewrite.Ref) (t *rewrite.Table, known bool) {
+	if ref.Schema != "" {
+		t = e.Plan.Source.Tables[rewrite.Name{Schema: ref.Schema, Name: ref.Name}]
+		return t, t != nil || ref.Schema == "pg_catalog" || ref.Schema == "information_schema"
+	}
+	for _, schema := range e.Path {
+		if strings.HasPrefix(schema, "pg_temp") {
+			return nil, false
+		}
+		if t := e.Plan.Source.Tables[rewrite.Name{Schema: schema, Name: ref.Name}]; t != nil {
+			return t, true
+		}
+	}
+	return nil, strings.HasPrefix(ref.Name, "pg_")
+}
+
+// reads notes the mapped tables that the statement shows.
+func (p *Plan) reads(st *rewrite.Statement, env *Env) {
+	refs := st.Reads
+	if st.Target.Name != "" {
+		refs = append(slices.Clip(refs), st.Target)
+	}
+	for _, ref := range refs {
+		t, known := env.find(ref)
+		if !known || t == nil {
+			p.apart(Unmapped)
+			continue
+		}
+		pair := env.Plan.Pair(t.Name)
+		switch {
+		case pair == nil || t.Kind == rewrite.View || t.Kind == rewrite.MaterializedView:
+			p.apart(Unmapped)
+			continue
+		case !pair.Same || pair.Source.Name != t.Name:
+			p.apart(Shape)
+		case !pair.Canary:
+			p.apart(Kept)
+		}
+		if !slices.Contains(p.Reads, pair) {
+			p.Reads = append(p.Reads, pair)
+		}
+	}
+	if st.Locking {
+		p.apart(Locks)
+	}
+}
+
+func (p *Plan) apart(why Apart) {
+	if p.Apart == Together {
+		p.Apart = why
+	}
+}
+
+// volatile says that the statement calls a function of a user that may write.
+func volatile(st *rewrite.Statement, env *Env) bool {
+	for _, call := range st.Calls {
+		for name, v := range env.Plan.Source.Functions {
+			if name.Name == call.Name && (call.Schema == "" || call.Schema == name.Schema) && v == rewrite.Volatile {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *Plan) read(st *rewrite.Statement, env *Env) {
+	if len(st.Writes) > 0 {
+		p.Apart = WritesIt
+		p.probe(WhyCTE)
+		p.touches(st.Writes, env)
+		return
+	}
+	if volatile(st, env) {
+		p.Apart = WritesIt
+		p.probe(WhyFunction)
+	}
+}
+
+func (p *Plan) probe(why Why) { p.Class, p.Why, p.Watch = Probe, why, true }
+
+// touches lowers a probe to a pass, where all that is written is known to be not
+// mapped and has nothing that could write what is.
+func (p *Plan) touches(refs []rewrite.Ref, env *Env) {
+	for _, ref := range refs {
+		t, known := env.find(ref)
+		if !known || t == nil || env.Plan.Pair(t.Name) != nil || reaches(t, env) {
+			return
+		}
+	}
+	if !volatile(p.Statement, env) {
+		p.Class, p.Why, p.Watch = Pass, Captured, false
+	}
+}
+
+// reaches says that a write of a table that is not mapped may write others.
+func reaches(t *rewrite.Table, env *Env) bool {
+	if t.Kind == rewrite.View || t.Kind == rewrite.ForeignTable || t.Rules || len(t.Triggers) > 0 || t.Inherits {
+		return true
+	}
+	return slices.ContainsFunc(t.Referenced, func(f rewrite.ForeignKey) bool {
+		return f.Writes() && env.Plan.Pair(f.From) != nil
+	})
+}
+
+func (p *Plan) session(st *rewrite.Statement) {
+	if st.Executes != "" {
+		p.Apart = WritesIt
+		p.probe(WhyExecute)
+	}
+}
+
+func (p *Plan) write(st *rewrite.Statement, env *Env) {
+	t, known := env.find(st.Target)
+	if !known || t == nil {
+		p.probe(WhyUnknown)
+		return
+	}
+	pair := env.Plan.Pair(t.Name)
+	if pair == nil {
+		p.unmapped(st, t, env)
+		return
+	}
+	p.Pair = pair
+	if why := obstacle(st, t, pair, env); why != Captured {
+		p.probe(why)
+		return
+	}
+	p.Class = Capture
+	p.Watch = volatile(st, env)
+	switch st.Kind {
+	case rewrite.Insert:
+		p.Kind = shadow.Inserted
+		if st.Conflict {
+			p.Kind = shadow.Merged
+		}
+		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Insert || st.Upsert && g.Update })
+	case rewrite.Delete:
+		p.Kind = shadow.Deleted
+		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Delete })
+		p.cascades(t, env, func(f rewrite.ForeignKey) byte { return f.OnDelete })
+	default:
+		p.Kind = shadow.Updated
+		p.Old = changesKey(st, pair)
+		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Update || p.Old && t.Kind == rewrite.PartitionedTable })
+		if p.Old {
+			p.cascades(t, env, func(f rewrite.ForeignKey) byte { return f.OnUpdate })
+		}
+	}
+}
+
+// unmapped is a write of a table that is not mapped.
+func (p *Plan) unmapped(st *rewrite.Statement, t *rewrite.Table, env *Env) {
+	switch {
+	case len(st.Writes) > 0:
+		p.probe(WhyCTE)
+		p.touches(append(slices.Clip(st.Writes), st.Target), env)
+	case reaches(t, env):
+		p.probe(WhyTrigger)
+	case volatile(st, env):
+		p.probe(WhyFunction)
+	}
+}
+
+// obstacle is why RETURNING would alter the statement, or not show its rows.
+func obstacle(st *rewrite.Statement, t *rewrite.Table, pair *rewrite.Pair, env *Env) Why {
+	rights, known := env.Rights[t.Name]
+	deferred := func(g rewrite.Trigger) bool { return g.Deferred }
+	switch {
+	case env.Role:
+		return WhyRole
+	case t.Kind == rewrite.View || t.Kind == rewrite.ForeignTable:
+		return WhyView
+	case t.Rules:
+		return WhyRule
+	case known && rights.RowSecurity:
+		return WhyRowLevel
+	case !known || !rights.Select:
+		return WhyRight
+	case t.Inherits:
+		return WhyInherits
+	case slices.ContainsFunc(t.Triggers, deferred):
+		return WhyDeferred
+	case st.Kind == rewrite.Merge:
+		return WhyMerge
+	case len(st.Writes) > 0:
+		return WhyCTE
+	case st.Upsert && changesKey(st, pair):
+		return WhyKey
+	default:
+		return Captured
+	}
+}
+
+// fires says whether a trigger fires for the statement that may change rows
+// after they were returned, or other tables. Before triggers may write others, too.
+func fires(t *rewrite.Table, for_ func(rewrite.Trigger) bool) bool {
+	return slices.ContainsFunc(t.Triggers, for_)
+}
+
+// changesKey says that a statement may change the key of rows.
+func changesKey(st *rewrite.Statement, pair *rewrite.Pair) bool {
+	assigned := st.Assigned
+	if st.Kind == rewrite.Insert {
+		assigned = st.Reassigned
+	}
+	for _, i := range pair.Key {
+		if slices.Contains(assigned, pair.Cells[i].Column) {
+			return true
+		}
+	}
+	return len(assigned) == 0 && st.Kind == rewrite.Update
+}
+
+// cascades notes what the server changes in tables that refer to this one.
+func (p *Plan) cascades(t *rewrite.Table, env *Env, action func(rewrite.ForeignKey) byte) {
+	for _, f := range t.Referenced {
+		a := action(f)
+		if a != 'c' && a != 'n' && a != 'd' {
+			continue
+		}
+		child := env.Plan.Pair(f.From)
+		p.Watch = true
+		if child != nil && cascadesAlike(f, child, p.Pair, action) && !slices.Contains(p.Same, child) {
+			p.Same = append(p.Same, child)
+		}
+	}
+}
+
+// cascadesAlike says that the target has the same foreign key, so that it does
+// the same to the same rows.
+func cascadesAlike(f rewrite.ForeignKey, child, parent *rewrite.Pair, action func(rewrite.ForeignKey) byte) bool {
+	if !child.Same || !parent.Same {
+		return false
+	}
+	return slices.ContainsFunc(child.Targets[0].Table.ForeignKeys, func(g rewrite.ForeignKey) bool {
+		return g.To == parent.Targets[0].Table.Name && slices.Equal(g.Columns, f.Columns) &&
+			slices.Equal(g.Refers, f.Refers) && action(g) == action(f)
+	})
+}
+
+func (p *Plan) truncate(st *rewrite.Statement, env *Env) {
+	for _, ref := range append([]rewrite.Ref{st.Target}, st.Also...) {
+		t, known := env.find(ref)
+		if !known {
+			p.probe(WhyUnknown)
+			continue
+		}
+		p.truncated(t, env, st.Cascade)
+	}
+	if p.Class == Pass && len(p.Pairs) > 0 {
+		p.Class, p.Kind = Truncate, shadow.Truncated
+	}
+}
+
+// truncated adds a table, and with CASCADE those that refer to it.
+func (p *Plan) truncated(t *rewrite.Table, env *Env, cascade bool) {
+	if t == nil {
+		return
+	}
+	if pair := env.Plan.Pair(t.Name); pair != nil {
+		if slices.Contains(p.Pairs, pair) {
+			return
+		}
+		p.Pairs = append(p.Pairs, pair)
+	}
+	if !cascade {
+		return
+	}
+	for _, f := range t.Referenced {
+		if f.From != t.Name {
+			p.truncated(env.Plan.Source.Tables[f.From], env, true)
+		}
+	}
+}
+
+func (p *Plan) copyIn(st *rewrite.Statement, env *Env) {
+	t, known := env.find(st.Target)
+	if !known || t == nil {
+		p.Class = Pass // a temporary table, or one that is not known; COPY cannot be watched
+		return
+	}
+	if p.Pair = env.Plan.Pair(t.Name); p.Pair != nil {
+		p.Class, p.Why = Copy, WhyCopy
+	}
+}
+
+func (p *Plan) definition(st *rewrite.Statement, env *Env) {
+	if st.Creates {
+		if volatile(st, env) || st.Executes != "" {
+			p.probe(WhyFunction)
+		}
+		return
+	}
+	for _, ref := range append([]rewrite.Ref{st.Target}, st.Also...) {
+		t, known := env.find(ref)
+		if !known || t == nil {
+			continue
+		}
+		if pair := env.Plan.Pair(t.Name); pair != nil {
+			p.Class = Definition
+			p.Pairs = append(p.Pairs, pair)
+		}
+	}
+}
