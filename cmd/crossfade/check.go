@@ -20,26 +20,37 @@ const (
 )
 
 func checkCommand() *cobra.Command {
-	var file, format string
+	var o checkOptions
 	cmd := &cobra.Command{
 		Use: "check -c FILE", Short: "Validates the configuration and connects to the databases", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), checkTime)
+			limit := checkTime
+			if o.mapping {
+				limit = mappingTime
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 			defer cancel()
-			return check(ctx, file, format, cmd.OutOrStdout())
+			return check(ctx, o, cmd.OutOrStdout())
 		},
 	}
-	configFlag(cmd, &file)
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table, json or yaml")
+	configFlag(cmd, &o.file)
+	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "table, json or yaml")
+	cmd.Flags().BoolVar(&o.mapping, "mapping", false, "prove the mapping against both databases and their rows, as the service logins")
 	return cmd
 }
 
-func check(ctx context.Context, file, format string, out io.Writer) error {
-	write, ok := printers[format]
+// checkOptions are what the flags of check say.
+type checkOptions struct {
+	file, format string
+	mapping      bool // prove the mapping, too
+}
+
+func check(ctx context.Context, o checkOptions, out io.Writer) error {
+	write, ok := printers[o.format]
 	if !ok {
-		return &exit{exitUsage, fmt.Errorf("-o %s is not known: use table, json or yaml", format)}
+		return &exit{exitUsage, fmt.Errorf("-o %s is not known: use table, json or yaml", o.format)}
 	}
-	config, err := configs.Load(file)
+	config, err := configs.Load(o.file)
 	var faults configs.Faults
 	switch {
 	case errors.As(err, &faults):
@@ -51,7 +62,7 @@ func check(ctx context.Context, file, format string, out io.Writer) error {
 	for _, n := range configs.Unused(config) {
 		result.add(finding{Severity: "warning", Check: "configuration", Message: n.String()})
 	}
-	reached := checkDatabases(ctx, config, &result)
+	reached := checkDatabases(ctx, config, o.mapping, &result)
 	if err := write(out, result); err != nil {
 		return err
 	}

@@ -28,13 +28,13 @@ type checked struct {
 }
 
 // checkFile runs the command on a configuration, as JSON and as a table.
-func checkFile(t *testing.T, text string) checked {
+func checkFile(t *testing.T, text string, flags ...string) checked {
 	t.Helper()
-	return checkWithin(t, checkTime, text)
+	return checkWithin(t, checkTime, text, flags...)
 }
 
 // checkWithin is checkFile for a side that does not answer.
-func checkWithin(t *testing.T, limit time.Duration, text string) checked {
+func checkWithin(t *testing.T, limit time.Duration, text string, flags ...string) checked {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "crossfade.yaml")
 	if err := os.WriteFile(file, []byte("listeners: [{address: 127.0.0.1:0}]\n"+text), 0o600); err != nil {
@@ -45,7 +45,7 @@ func checkWithin(t *testing.T, limit time.Duration, text string) checked {
 	command := func(out io.Writer, args ...string) int {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
-		return run(ctx, append([]string{"check", "-c", file}, args...), out, &talk)
+		return run(ctx, slices.Concat([]string{"check", "-c", file}, flags, args), out, &talk)
 	}
 	c.code = command(&out, "-o", "json")
 	if err := json.Unmarshal(out.Bytes(), &c.findings); err != nil {

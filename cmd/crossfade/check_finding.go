@@ -57,7 +57,7 @@ var printers = map[string]func(io.Writer, findings) error{
 func printTable(w io.Writer, f findings) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, one := range f.Findings {
-		if _, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", one.Severity, one.Check, oneLine(one.Message), one.Remedy); err != nil {
+		if _, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", one.Severity, one.Check, oneLine(one.text()), one.Remedy); err != nil {
 			return err
 		}
 	}
@@ -70,6 +70,18 @@ func printTable(w io.Writer, f findings) error {
 	}
 	_, err := fmt.Fprintln(w, verdict)
 	return err
+}
+
+// text is the message with the place that it is about, unless it names it.
+func (f finding) text() string {
+	switch {
+	case f.Table == "" || strings.Contains(f.Message, f.Table):
+		return f.Message
+	case f.Column == "":
+		return f.Table + ": " + f.Message
+	default:
+		return f.Table + "." + f.Column + ": " + f.Message
+	}
 }
 
 // oneLine keeps a finding on its line whatever the names in it are: a database

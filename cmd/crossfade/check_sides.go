@@ -11,9 +11,9 @@ import (
 )
 
 // checkDatabases connects to the configured sides as every user would be logged
-// in there and, where there are two, compares them. It says whether all of them
-// could be reached.
-func checkDatabases(ctx context.Context, config *configs.Config, result *findings) (reached bool) {
+// in there and, where there are two, compares them; with mapping, it proves the
+// mapping there. It says whether all of them could be reached.
+func checkDatabases(ctx context.Context, config *configs.Config, mapping bool, result *findings) (reached bool) {
 	c, err := newComparison(config)
 	if err != nil {
 		result.add(finding{Severity: "error", Check: "configuration", Message: err.Error(), Remedy: "correct the file"})
@@ -22,6 +22,9 @@ func checkDatabases(ctx context.Context, config *configs.Config, result *finding
 	c.users(ctx, result)
 	if config.Target != nil {
 		c.compare(ctx, result)
+	}
+	if mapping {
+		c.checkMapping(ctx, result)
 	}
 	for _, e := range c.ends {
 		if e != nil && e.down {

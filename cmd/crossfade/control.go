@@ -79,6 +79,7 @@ type control struct {
 	forced   uint64        // aborts that are in force without having been written
 	owed     *owed         // the one that has still to be written
 	settling bool          // somebody tries to
+	mirror   mirror        // zero: there are no mapped tables
 	closed   bool
 }
 
@@ -154,7 +155,7 @@ func (c *control) Status(context.Context) (admin.Status, error) { return c.statu
 
 func (c *control) status() admin.Status {
 	c.mu.Lock()
-	stored, late := c.stored, c.owed
+	stored, late, mirrored := c.stored, c.owed, c.mirror
 	c.mu.Unlock()
 	now, at, target := c.Live.Snapshot(), c.Standing(), c.Live.Backend(router.Target)
 	s := admin.Status{
@@ -168,6 +169,13 @@ func (c *control) status() admin.Status {
 	}
 	for why, n := range at.Pins {
 		s.Pins[why.String()] += n
+	}
+	if mirrored.Writes == nil && now.Phase == router.Mirror {
+		s.Warning = "phase mirror is in force, and nothing is mirrored, since the configuration has no migration.tables"
+	}
+	if mirrored.Writes != nil {
+		seen := mirrored.Writes.Overview()
+		s.Epoch, s.Dirty, s.Divergences, s.Mirror = seen.Epoch, seen.Dirty, seen.Divergences, &seen.Mirror
 	}
 	if !target.Since.IsZero() {
 		since := target.Since.UTC()

@@ -26,23 +26,19 @@ const (
 	actStop   = "stop"
 )
 
-// SetPhase moves to another phase. Observe sets the share to 0 in the same act.
+// SetPhase moves to another phase. Leaving canary sets the share to 0 in the
+// same act.
 func (c *control) SetPhase(ctx context.Context, by admin.Change, word string) (admin.Status, error) {
 	phase, err := router.ParsePhase(word)
 	if err != nil {
 		return admin.Status{}, admin.Refuse(admin.Invalid, err.Error(), "")
 	}
+	if err := c.readyFor(ctx, by, phase); err != nil {
+		return admin.Status{}, err
+	}
 	before, err := c.change(ctx, by, acting{actPhase, "phase"}, func(now state.Runtime) (state.Runtime, error) {
-		switch phase {
-		case router.Observe:
+		if phase != router.Canary {
 			now.Share = 0
-		case router.Mirror:
-			return now, admin.Refuse(admin.NotYet, "this version mirrors no writes, so phase mirror would promise what it does not do",
-				"go from observe to canary, with canary.writes")
-		case router.Canary:
-			if err := c.prepared(); err != nil {
-				return now, err
-			}
 		}
 		now.Phase = phase.String()
 		return now, nil
@@ -55,6 +51,30 @@ func (c *control) SetPhase(ctx context.Context, by admin.Change, word string) (a
 	return s, nil
 }
 
+// readyFor says whether a phase may be entered, and makes the two sides ready
+// for one that mirrors.
+func (c *control) readyFor(ctx context.Context, by admin.Change, phase router.Phase) error {
+	switch phase {
+	case router.Observe:
+		return nil
+	case router.Mirror:
+	case router.Canary:
+		if err := c.prepared(); err != nil {
+			return err
+		}
+		if !c.hasTables() {
+			return nil
+		}
+	}
+	return c.prepareMirror(ctx, by)
+}
+
+// hasTables says whether writes are mirrored in the phases for it.
+func (c *control) hasTables() bool {
+	_, err := c.mirrored()
+	return err == nil
+}
+
 // prepared says whether the target may answer anybody: without mirroring that
 // needs a word on what becomes of writes.
 func (c *control) prepared() error {
@@ -62,10 +82,10 @@ func (c *control) prepared() error {
 	switch {
 	case now.Target == router.TargetNone:
 		return admin.Refuse(admin.Unprepared, "the configuration has no target", "write target: {address: HOST:PORT} and start again")
-	case now.Writes == router.WritesUnset:
+	case now.Writes == router.WritesUnset && !c.hasTables():
 		return admin.Refuse(admin.Unprepared, "nothing is mirrored, and canary.writes does not say what becomes of writes",
-			"write canary: {writes: refuse} for read-only canary sessions, or {writes: target} for writes that stay on the target, "+
-				"and start again")
+			"write migration: {tables: [...]} to mirror them, canary: {writes: refuse} for read-only canary sessions, or "+
+				"{writes: target} for writes that stay on the target, and start again")
 	default:
 		return nil
 	}

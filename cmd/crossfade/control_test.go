@@ -49,7 +49,7 @@ func TestWhatPhasesAllow(t *testing.T) {
 	}{
 		{"canary", ready(), "canary", "", ""},
 		{"observe again", ready(), "observe", "", ""},
-		{"mirror", ready(), "mirror", admin.NotYet, "mirrors no writes"},
+		{"mirror without tables", ready(), "mirror", admin.Unprepared, "mirrors no writes, since it has no migration.tables"},
 		{"canary without a target", noTarget, "canary", admin.Unprepared, "target: {address: HOST:PORT}"},
 		{"canary without a word on writes", noWrites, "canary", admin.Unprepared, "canary: {writes: refuse}"},
 		{"no phase", ready(), "cannery", admin.Invalid, "observe, mirror or canary"},

@@ -62,6 +62,7 @@ type daemon struct {
 	store    *state.Store
 	live     *live.Live
 	control  *control
+	mirrors  *dualWrites       // nil: no table is mapped
 	acts     sync.WaitGroup // acts of the breaker that are being written
 	draining atomic.Bool
 	signals  chan os.Signal
@@ -83,7 +84,13 @@ func serve(ctx context.Context, file string, out, talk io.Writer) error {
 	if err := d.openState(ctx); err != nil {
 		return &exit{exitUsage, err}
 	}
+	if err := d.openMirrors(ctx); err != nil {
+		return &exit{exitUsage, err}
+	}
 	if err := d.listen(); err != nil {
+		return &exit{exitUsage, err}
+	}
+	if err := d.attachMirrors(ctx); err != nil {
 		return &exit{exitUsage, err}
 	}
 	if err := d.control.Started(ctx, fileHash(file)); err != nil {
@@ -129,6 +136,9 @@ func (d *daemon) listen() error {
 	if d.first.Target != nil {
 		options.Policy, options.TargetChanged = d.live.Pointer(), d.targetChanged
 		options.Observer.Session, options.Observer.SessionGone = d.sessionShown, d.live.DeleteSession
+	}
+	if d.mirrors != nil {
+		options.Mirror = d.mirrors.options()
 	}
 	d.proxy, err = proxy.Listen(options)
 	if err != nil {

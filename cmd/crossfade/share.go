@@ -19,7 +19,7 @@ const closeTime = 5 * time.Second
 
 // policyOf is the part of the policy that the configuration says.
 func policyOf(c *configs.Config) (router.Policy, error) {
-	p := router.Policy{Salt: c.Canary.Salt}
+	p := router.Policy{Salt: c.Canary.Salt, Mapped: c.Mapping() != nil}
 	switch c.Canary.Writes {
 	case "refuse":
 		p.Writes = router.WritesRefuse
@@ -126,6 +126,11 @@ func (d *daemon) closeState(why string) {
 		}
 		if err := d.control.Close(ctx); err != nil {
 			d.log.Error("the control", "error", err)
+		}
+	}
+	if d.mirrors != nil {
+		if err := d.mirrors.close(); err != nil {
+			d.log.Error("the journal", "error", err)
 		}
 	}
 	if d.live != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,9 +37,13 @@ func verbCommands() []*cobra.Command {
 }
 
 var groupHelp = map[string]string{
-	"audit":  "Reads the chain of acts",
-	"canary": "Shows and sets the share of sessions that the target answers",
-	"phase":  "Moves between phases",
+	"audit":      "Reads the chain of acts",
+	"canary":     "Shows and sets the share of sessions that the target answers",
+	"dirty":      "Shows what may differ between the two sides now",
+	"divergence": "Shows, exports and waives differences that were found",
+	"phase":      "Moves between phases",
+	"reconcile":  "Shows and moves the worker that makes both sides equal",
+	"table":      "Shows the mapped tables and declares them ready",
 }
 
 func groupCommand(name string) *cobra.Command {
@@ -62,6 +65,8 @@ type verbCall struct {
 	door   doorFlags
 	output string
 	watch  bool
+	fail   bool
+	wait   bool
 	call   admin.Call
 	flags  map[string]*string // by the name of the argument
 	least  uint64             // --if-version
@@ -75,15 +80,18 @@ func verbCommand(v admin.Verb) *cobra.Command {
 	}
 	cmd := &cobra.Command{Use: last, Short: v.Short, Long: v.Short + ".\n\n" + c.role() + doorHelp}
 	positional := 0
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return cobra.ExactArgs(positional)(cmd, args) }
 	for _, a := range v.Args {
-		if !a.Positional {
+		switch {
+		case !a.Positional:
 			c.flags[a.Name] = cmd.Flags().String(a.Name, "", a.Short)
 			continue
+		case a.Kind == admin.Names:
+			cmd.Args = cobra.ArbitraryArgs
 		}
 		positional++
 		cmd.Use += " " + placeholder(a)
 	}
-	cmd.Args = cobra.ExactArgs(positional)
 	c.declare(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) }
 	return cmd
@@ -93,6 +101,9 @@ func verbCommand(v admin.Verb) *cobra.Command {
 func placeholder(a admin.Arg) string {
 	if len(a.Words) > 0 {
 		return strings.Join(a.Words, "|")
+	}
+	if a.Kind == admin.Names {
+		return "[" + strings.ToUpper(strings.TrimSuffix(a.Name, "s")) + "...]"
 	}
 	return strings.ToUpper(a.Name)
 }
@@ -108,6 +119,12 @@ func (c *verbCall) declare(cmd *cobra.Command) {
 	flags.StringVarP(&c.output, "output", "o", forms[0], strings.Join(forms, ", "))
 	if c.Watch {
 		flags.BoolVar(&c.watch, "watch", false, "print again whenever it has changed, until interrupted")
+	}
+	if c.Fail {
+		flags.BoolVar(&c.fail, "fail", false, "exit code 1 if any that is listed is open")
+	}
+	if c.Wait {
+		flags.BoolVar(&c.wait, "wait", false, "return when nothing is dirty any more")
 	}
 	if c.Changes {
 		flags.StringVar(&c.call.Reason, "reason", "", "why, in one line; it stands in the act")
@@ -129,8 +146,12 @@ func (c *verbCall) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case c.watch:
 		err = c.follow(cmd.Context(), client, p)
-	case isRecords(c.Verb):
+	case pagesOf(c.Verb) != "":
 		err = c.pages(cmd.Context(), client, p)
+	case c.wait:
+		err = c.reconciled(cmd.Context(), client, p)
+	case c.Name == "backfill":
+		err = c.walked(cmd.Context(), client, p)
 	default:
 		err = c.once(cmd.Context(), client, p)
 	}
@@ -143,6 +164,12 @@ func (c *verbCall) read(cmd *cobra.Command, args []string) error {
 	}
 	for _, a := range c.Args {
 		switch {
+		case a.Kind == admin.Names:
+			names, err := json.Marshal(append([]string{}, args...))
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.Name, err)
+			}
+			c.call.Args[a.Name], args = string(names), nil
 		case a.Positional:
 			c.call.Args[a.Name] = args[0]
 			args = args[1:]
@@ -151,7 +178,7 @@ func (c *verbCall) read(cmd *cobra.Command, args []string) error {
 		case a.Required:
 			return fmt.Errorf("%s needs --%s: %s", c.Name, a.Name, a.Short)
 		}
-		if value := c.call.Args[a.Name]; len(a.Words) > 0 && !slices.Contains(a.Words, value) {
+		if value, given := c.call.Args[a.Name]; given && len(a.Words) > 0 && !slices.Contains(a.Words, value) {
 			return fmt.Errorf("%s %q is not known: it is %s", a.Name, value, strings.Join(a.Words, ", "))
 		}
 		if a.Kind == admin.Number {
@@ -206,41 +233,6 @@ func verbNamed(name string) admin.Verb {
 		}
 	}
 	return admin.Verb{Name: name} // no path: the proxy knows no such thing
-}
-
-func isRecords(v admin.Verb) bool { _, ok := v.Reply.(admin.Records); return ok }
-
-// pages asks for one page after the other, up to --limit.
-func (c *verbCall) pages(ctx context.Context, client *admin.Client, p printer) error {
-	left := -1 // all
-	if text, ok := c.call.Args["limit"]; ok {
-		var err error
-		if left, err = strconv.Atoi(text); err != nil || left < 1 {
-			return &exit{exitUsage, errors.New("--limit is not a number above 0")}
-		}
-	}
-	all := []json.RawMessage{}
-	for {
-		if left >= 0 {
-			c.call.Args["limit"] = strconv.Itoa(min(left-len(all), admin.PageMost))
-		}
-		text, err := client.Do(ctx, c.Verb, c.call)
-		if err != nil {
-			return err
-		}
-		var page struct {
-			Records []json.RawMessage `json:"records"`
-			Next    uint64            `json:"next"`
-		}
-		if err := json.Unmarshal(text, &page); err != nil {
-			return fmt.Errorf("read the answer to %s: %w", c.Name, err)
-		}
-		all = append(all, page.Records...)
-		if page.Next == 0 || len(all) == left {
-			return p.records(all)
-		}
-		c.call.Args["after"] = strconv.FormatUint(page.Next, 10)
-	}
 }
 
 // exitOf gives an error of the proxy its exit code: 2 for what was wrong with

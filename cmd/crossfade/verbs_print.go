@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/crossfade-db/crossfade/internal/admin"
+	"github.com/crossfade-db/crossfade/reconcile/report"
 )
 
 // Forms of what is printed.
@@ -19,16 +20,19 @@ const (
 	formJSON  = "json"
 	formYAML  = "yaml"
 	formCSV   = "csv"
+	formHTML  = "html"
 )
 
 // formsOf are the forms that a verb has, the default first. An export is JSON
 // Lines.
 func formsOf(v admin.Verb) []string {
 	switch v.Name {
-	case "audit list":
+	case "audit list", "divergence list", "table list", "dirty list", "coverage":
 		return []string{formTable, formJSON, formYAML, formCSV}
-	case "audit export":
+	case "audit export", "divergence export":
 		return []string{formJSON, formCSV}
+	case "report":
+		return []string{formHTML, formJSON}
 	default:
 		return []string{formTable, formJSON, formYAML}
 	}
@@ -57,9 +61,22 @@ func (p printer) print(text []byte) error {
 		}
 		_, err = p.out.Write(document)
 		return err
+	case formHTML:
+		return p.html(text)
+	case formCSV:
+		return p.listed(text)
 	default:
 		return p.table(text)
 	}
+}
+
+// html writes the report as a page.
+func (p printer) html(text []byte) error {
+	var r report.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return fmt.Errorf("read the answer to %s: %w", p.verb.Name, err)
+	}
+	return r.HTML(p.out)
 }
 
 func (p printer) json(text []byte) error {
@@ -101,7 +118,6 @@ func (p printer) verdict(text []byte) error {
 }
 
 func (p printer) table(text []byte) error {
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	var rows [][2]string
 	var err error
 	switch p.verb.Reply.(type) {
@@ -115,12 +131,29 @@ func (p printer) table(text []byte) error {
 		rows, err = rowsOf(text, verdictRows)
 	case admin.Reloaded:
 		rows, err = rowsOf(text, reloadedRows)
-	default:
-		return p.json(text)
+	case admin.Divergence:
+		rows, err = rowsOf(text, divergenceRows)
+	case admin.Reconcile:
+		rows, err = rowsOf(text, reconcileRows)
+	case admin.Dirty:
+		rows, err = rowsOf(text, dirtyRows)
 	}
 	if err != nil {
 		return fmt.Errorf("read the answer to %s: %w", p.verb.Name, err)
 	}
+	if err := p.rows(rows); err != nil {
+		return err
+	}
+	if _, has := listings[p.verb.Name]; has && len(rows) > 0 {
+		if _, err := fmt.Fprintln(p.out); err != nil {
+			return err
+		}
+	}
+	return p.listed(text)
+}
+
+func (p printer) rows(rows [][2]string) error {
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		if _, err := fmt.Fprintf(t, "%s\t%s\n", row[0], printable(row[1])); err != nil {
 			return err

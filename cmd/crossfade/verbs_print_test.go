@@ -45,26 +45,30 @@ func TestFormsOfAnswers(t *testing.T) {
 		{"reload.txt", []string{"reload", "--reason", "a test"}},
 	}
 	for _, test := range tests {
-		t.Run(test.file, func(t *testing.T) {
-			got := b.operator(t, test.args...)
-			if got.code != exitDone {
-				t.Fatalf("%+v", got)
-			}
-			text := still(got.out)
-			path := filepath.Join("testdata", "verbs", test.file)
-			if os.Getenv("UPDATE") != "" {
-				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v: UPDATE=1 writes it", err)
-			}
-			if diff := cmp.Diff(string(want), text); diff != "" {
-				t.Error(diff)
-			}
-		})
+		t.Run(test.file, func(t *testing.T) { b.prints(t, test.file, test.args) })
+	}
+}
+
+// prints compares what a command prints with a file, which UPDATE=1 writes.
+func (b *bridge) prints(t *testing.T, file string, args []string) {
+	t.Helper()
+	got := b.operator(t, args...)
+	if got.code != exitDone {
+		t.Fatalf("%+v", got)
+	}
+	text := still(got.out)
+	path := filepath.Join("testdata", "verbs", file)
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: UPDATE=1 writes it", err)
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Error(diff)
 	}
 }
 

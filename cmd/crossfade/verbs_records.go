@@ -9,26 +9,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/crossfade-db/crossfade/internal/admin"
 )
-
-// records prints a list of acts; of each all that the proxy sent, but in tables.
-func (p printer) records(all []json.RawMessage) error {
-	switch {
-	case p.form == formCSV:
-		return p.csv(all)
-	case p.form == formTable:
-		return p.recordTable(all)
-	case p.verb.Name == "audit export":
-		return p.lines(all)
-	}
-	text, err := json.Marshal(map[string]any{"records": all})
-	if err != nil {
-		return fmt.Errorf("read the answer to %s: %w", p.verb.Name, err)
-	}
-	return p.print(text)
-}
 
 // lines prints one document a line, which is what verifying an export reads.
 func (p printer) lines(all []json.RawMessage) error {
@@ -117,7 +101,8 @@ func compacted(raw json.RawMessage) string {
 
 // inert is a cell that no spreadsheet takes for a formula.
 func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	first, _ := utf8.DecodeRuneInString(cell)
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell

@@ -28,6 +28,9 @@ func statusRows(s admin.Status) [][2]string {
 		{"divergences", fmt.Sprintf("suspected %d, confirmed %d, repaired %d, verified %d, waived %d",
 			d.Suspected, d.Confirmed, d.Repaired, d.Verified, d.Waived)},
 	}
+	if s.Mirror != nil {
+		rows = append(rows, [2]string{"mirror", sinceWords(s.Mirror.State, s.Mirror.Since, s.Mirror.Reason)})
+	}
 	if s.Draining {
 		rows = append(rows, [2]string{"draining", "yes"})
 	}
@@ -81,15 +84,17 @@ func pins(by map[string]int) string {
 	return or(strings.Join(words, ", "), "none")
 }
 
-func targetWords(t admin.Target) string {
-	words := t.State
-	if t.Since != nil {
-		words += " since " + t.Since.UTC().Format(time.RFC3339)
+func targetWords(t admin.Target) string { return sinceWords(t.State, t.Since, t.Reason) }
+
+// sinceWords is a state, since when, and why.
+func sinceWords(state string, since *time.Time, reason string) string {
+	if since != nil {
+		state += " since " + since.UTC().Format(time.RFC3339)
 	}
-	if t.Reason != "" {
-		words += ": " + t.Reason
+	if reason != "" {
+		state += ": " + reason
 	}
-	return words
+	return state
 }
 
 func or(text, otherwise string) string {

@@ -104,12 +104,28 @@ var right = []struct {
 	{"audit list", nil, admin.Auditor},
 	{"audit verify", nil, admin.Auditor},
 	{"audit export", nil, admin.Auditor},
+	{"table list", nil, admin.Viewer},
+	{"dirty list", nil, admin.Viewer},
+	{"reconcile status", nil, admin.Viewer},
+	{"divergence list", nil, admin.Viewer},
+	{"divergence show", []string{"1"}, admin.Viewer},
+	{"coverage", nil, admin.Viewer},
+	{"divergence export", nil, admin.Auditor},
+	{"report", nil, admin.Auditor},
+	{"mirror", []string{"off", "--reason", "a test"}, admin.Operator},
+	{"table ready", []string{"public.orders", "--reason", "a test"}, admin.Operator},
+	{"reconcile pause", []string{"--reason", "a test"}, admin.Operator},
+	{"reconcile resume", []string{"--reason", "a test"}, admin.Operator},
+	{"reconcile run", []string{"--reason", "a test"}, admin.Operator},
+	{"backfill", []string{"public.orders", "--reason", "a test"}, admin.Operator},
+	{"divergence waive", []string{"1", "--until", "2999-12-31", "--reason", "a test"}, admin.Operator},
 	{"reload", []string{"--reason", "a test"}, admin.Operator},
 	{"drain", []string{"--reason", "a test"}, admin.Operator},
 }
 
 func TestWhoMayDoWhatByCommand(t *testing.T) {
 	b := openBridge(t, ready())
+	world := mirrors(t, b.helm)
 	tested := map[string]bool{"version": true} // asks no proxy
 	for _, c := range right {
 		tested[c.verb] = true
@@ -121,11 +137,13 @@ func TestWhoMayDoWhatByCommand(t *testing.T) {
 			}
 		}
 		for _, role := range admin.Roles() {
-			before := b.in()
+			before, asked := b.in(), world.changed()
 			got := b.as(t, role, args...)
 			switch {
 			case role >= c.role && (got.code != exitDone || got.out == ""):
 				t.Errorf("%s as %s: %+v", c.verb, role, got)
+			case role < c.role && world.changed() != asked:
+				t.Errorf("%s as %s changed something", c.verb, role)
 			case role < c.role && (got.code != exitUsage || got.out != "" || !strings.Contains(got.talk, "needs the role "+c.role.String()) || b.in() != before || b.drained):
 				t.Errorf("%s as %s: %+v, in force %+v", c.verb, role, got, b.in())
 			}
@@ -190,6 +208,13 @@ func TestAGroupSaysWhatItHas(t *testing.T) {
 	for _, args := range [][]string{{"canary"}, {"canary", "pause"}, {"canary", "set5", "5"}} {
 		if got := command(t, args...); got.code != exitUsage || !strings.Contains(got.talk, "use one of explain, get, set") {
 			t.Errorf("%q: %+v", args, got)
+		}
+	}
+	for group, words := range map[string]string{
+		"divergence": "export, list, show, waive", "reconcile": "pause, resume, run, status", "table": "list, ready", "dirty": "list",
+	} {
+		if got := command(t, group, "nothing"); got.code != exitUsage || !strings.Contains(got.talk, "use one of "+words) {
+			t.Errorf("%s: %+v", group, got)
 		}
 	}
 }

@@ -152,6 +152,8 @@ func bodyOf(v Verb, call Call) ([]byte, error) {
 				return nil, Refuse(Invalid, fmt.Sprintf("%s %q is not a number", arg.Name, value), arg.Short)
 			}
 			members[name] = json.Number(strconv.FormatFloat(number, 'f', -1, 64))
+		case Names:
+			members[name] = json.RawMessage(value)
 		case Text:
 			members[name] = value
 		}

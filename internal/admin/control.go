@@ -12,6 +12,9 @@ type Control interface {
 	Reader
 	Changer
 	Chain
+	Mirror
+	Worker
+	Differences
 }
 
 // Reader tells how the migration stands.
@@ -99,6 +102,7 @@ type Status struct {
 	Writes      string         `json:"writes" doc:"what becomes of writes of canary sessions: refuse, target, or empty while unset"`
 	Dirty       int            `json:"dirty" doc:"keys whose two sides may differ"`
 	Divergences Divergences    `json:"divergences"`
+	Mirror      *Mirroring     `json:"mirror,omitempty" doc:"of writes; not there without mapped tables"`
 	Draining    bool           `json:"draining" doc:"the proxy is ending"`
 	// Warning says what an operator must know beside the figures.
 	Warning string `json:"warning,omitempty" doc:"what an operator must know beside the figures"`
@@ -132,6 +136,22 @@ type Divergences struct {
 	Repaired  int `json:"repaired"`
 	Verified  int `json:"verified"`
 	Waived    int `json:"waived"`
+}
+
+// Add counts n more in a state.
+func (d *Divergences) Add(state string, n int) {
+	switch state {
+	case Suspected:
+		d.Suspected += n
+	case Confirmed:
+		d.Confirmed += n
+	case Repaired:
+		d.Repaired += n
+	case Verified:
+		d.Verified += n
+	case Waived:
+		d.Waived += n
+	}
 }
 
 // Point is what changes have in common: phase and share at a version.

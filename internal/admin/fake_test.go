@@ -36,6 +36,7 @@ type fake struct {
 	notes   []Note
 	status  Status
 	fault   error
+	given   []string // to the last verb that takes something
 }
 
 func newFake() *fake {
@@ -276,7 +277,10 @@ func (r reply) refusal(t testing.TB) *Refusal {
 }
 
 // rightArgs are arguments with which a verb can be carried out.
-var rightArgs = map[string]string{"phase": "canary", "share": "5", "key": "user=app"}
+var rightArgs = map[string]string{
+	"phase": "canary", "share": "5", "key": "user=app", "to": "off", "table": "public.orders", "tables": `["public.orders"]`,
+	"id": "17", "until": "2999-12-31",
+}
 
 // path and body of a right request for a verb.
 func rightRequest(v Verb) (path, body string) {

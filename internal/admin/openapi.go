@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -125,6 +126,8 @@ func argSchema(a Arg) object {
 		return object{"type": "number", "minimum": 0}
 	case Count:
 		return object{"type": "integer", "minimum": 0}
+	case Names:
+		return object{"type": "array", "items": object{"type": "string"}}
 	case Text:
 	}
 	s := object{"type": "string", "maxLength": textBytes}
@@ -135,7 +138,15 @@ func argSchema(a Arg) object {
 }
 
 func reference(zero any) object {
-	return object{"$ref": "#/components/schemas/" + reflect.TypeOf(zero).Name()}
+	return object{"$ref": "#/components/schemas/" + schemaName(reflect.TypeOf(zero))}
+}
+
+// schemaName is the name of a type; of one of another package with its name.
+func schemaName(t reflect.Type) string {
+	if t.PkgPath() == reflect.TypeFor[Verb]().PkgPath() {
+		return t.Name()
+	}
+	return path.Base(t.PkgPath()) + "." + t.Name()
 }
 
 // schemas are those of every type that is answered, by its name.
@@ -149,29 +160,31 @@ func schemas() object {
 }
 
 func addSchema(all object, t reflect.Type) {
-	if _, there := all[t.Name()]; there {
+	name := schemaName(t)
+	if _, there := all[name]; there {
 		return
 	}
 	properties, needed := object{}, []any{}
-	all[t.Name()] = object{"type": "object", "properties": properties}
+	all[name] = object{"type": "object", "properties": properties}
 	for f := range fields(t) {
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		member, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		s := typeSchema(all, f.Type)
 		if doc := f.Tag.Get("doc"); doc != "" {
 			s["description"] = doc
 		}
-		properties[name] = s
+		properties[member] = s
 		if !slices.Contains(strings.Split(options, ","), "omitempty") {
-			needed = append(needed, name)
+			needed = append(needed, member)
 		}
 	}
-	all[t.Name()].(object)["required"] = needed
+	all[name].(object)["required"] = needed
 }
 
+// fields are those that JSON has: of an embedded type its own.
 func fields(t reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
+		for _, f := range reflect.VisibleFields(t) {
+			if !f.Anonymous && !yield(f) {
 				return
 			}
 		}
@@ -204,7 +217,7 @@ func typeSchema(all object, t reflect.Type) object {
 		return typeSchema(all, t.Elem())
 	case reflect.Struct:
 		addSchema(all, t)
-		return object{"$ref": "#/components/schemas/" + t.Name()}
+		return object{"$ref": "#/components/schemas/" + schemaName(t)}
 	default:
 		panic("admin: an answer has a member of type " + t.String() + ", which the description does not know")
 	}

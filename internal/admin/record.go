@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"time"
 )
 
@@ -63,22 +62,8 @@ func listRecords(ctx context.Context, c Control, call Call) (any, error) {
 }
 
 func queryOf(args map[string]string) (Query, error) {
-	q := Query{Limit: PageMost, Act: args["act"], Actor: args["actor"]}
-	if text, ok := args["after"]; ok {
-		after, err := strconv.ParseUint(text, 10, 63)
-		if err != nil {
-			return Query{}, Refuse(Invalid, "after is not the number of a record", "")
-		}
-		q.After = after
-	}
-	if text, ok := args["limit"]; ok {
-		limit, err := strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > PageMost {
-			return Query{}, Refuse(Invalid, "limit is not between 1 and "+strconv.Itoa(PageMost), "")
-		}
-		q.Limit = limit
-	}
-	return q, nil
+	after, limit, err := pageOf(args)
+	return Query{After: after, Limit: limit, Act: args["act"], Actor: args["actor"]}, err
 }
 
 func verifyRecords(ctx context.Context, c Control, _ Call) (any, error) { return c.Verify(ctx) }

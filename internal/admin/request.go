@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -142,6 +143,8 @@ func memberText(arg Arg, raw json.RawMessage) (string, error) {
 			return "", Refuse(Invalid, arg.Name+" is not a number", arg.Short)
 		}
 		return number.String(), nil
+	case Names:
+		return namesText(arg, raw)
 	case Text:
 	}
 	var text string
@@ -151,9 +154,22 @@ func memberText(arg Arg, raw json.RawMessage) (string, error) {
 	return text, nil
 }
 
+// namesText is a list of names as it came, without white space.
+func namesText(arg Arg, raw json.RawMessage) (string, error) {
+	var names []*string
+	if raw[0] != '[' || json.Unmarshal(raw, &names) != nil || slices.Contains(names, nil) {
+		return "", Refuse(Invalid, arg.Name+" is not a list of strings", arg.Short)
+	}
+	text, err := json.Marshal(names)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", arg.Name, err)
+	}
+	return string(text), nil
+}
+
 // textArg checks an argument against what the table says of it.
 func textArg(arg Arg, text string) (string, error) {
-	if len(text) > textBytes || !utf8.ValidString(text) {
+	if len(text) > textBytes && arg.Kind != Names || !utf8.ValidString(text) {
 		return "", Refuse(Invalid, arg.Name+" is too long, or not UTF-8", arg.Short)
 	}
 	if len(arg.Words) == 0 {

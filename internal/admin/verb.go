@@ -18,12 +18,19 @@ type Verb struct {
 	Args    []Arg
 	Changes bool         // writes an act and takes a reason
 	Version Precondition // whether the caller must know the version that it changes
-	Watch   bool         // the command can follow it
 	Noted   bool         // reads what only some may: that it was read is an act
-	Local   bool         // the program has a command of this name that asks no proxy
 	Reply   any          // zero value of what is answered
+	Command
 
 	run func(context.Context, Control, Call) (any, error)
+}
+
+// Command is what the command of a verb has beside its arguments.
+type Command struct {
+	Local bool // the program has one of this name that asks no proxy
+	Watch bool // it can be followed: --watch
+	Fail  bool // it can end with exit code 1 when it finds something open: --fail
+	Wait  bool // it can wait until it is done: --wait
 }
 
 // Root is before the path of every verb.
@@ -48,7 +55,7 @@ type Arg struct {
 	Short      string
 	Kind       Kind
 	Words      []string // all that it may be; empty: anything
-	Positional bool     // in the command; else a flag
+	Positional bool     // in the command; else a flag. Names are the last of these
 	Required   bool
 }
 
@@ -62,10 +69,12 @@ const (
 	Number
 	// Count is a whole number, not negative.
 	Count
+	// Names are any number of strings: a JSON array of them.
+	Names
 )
 
 // Call is one request that may be carried out: who asks, and the arguments by
-// their names. A number is the text that was sent.
+// their names. A number is the text that was sent, names are a JSON array.
 type Call struct {
 	Change
 	Args map[string]string
@@ -83,19 +92,19 @@ var recordArgs = []Arg{
 
 // Verbs is the table. Readers come first, then what changes something.
 func Verbs() []Verb {
-	return slices.Concat(readers(), auditors(), changers())
+	return slices.Concat(readers(), mirrorReaders(), auditors(), mirrorAuditors(), changers(), mirrorChangers())
 }
 
 func readers() []Verb {
 	return []Verb{
 		{
 			Name: "status", Short: "Shows phase, share, sessions and the target's state", Role: Viewer,
-			Method: http.MethodGet, Path: "/status", Watch: true, Reply: Status{},
+			Method: http.MethodGet, Path: "/status", Reply: Status{}, Command: Command{Watch: true},
 			run: func(ctx context.Context, c Control, _ Call) (any, error) { return c.Status(ctx) },
 		},
 		{
 			Name: "canary get", Short: "Shows the share of sessions that the target answers", Role: Viewer,
-			Method: http.MethodGet, Path: "/canary", Watch: true, Reply: Share{},
+			Method: http.MethodGet, Path: "/canary", Reply: Share{}, Command: Command{Watch: true},
 			run: func(ctx context.Context, c Control, _ Call) (any, error) { return c.Share(ctx) },
 		},
 		{
@@ -109,7 +118,7 @@ func readers() []Verb {
 		},
 		{
 			Name: "version", Short: "Says what the running binary is", Role: Viewer,
-			Method: http.MethodGet, Path: "/version", Local: true, Reply: Version{},
+			Method: http.MethodGet, Path: "/version", Reply: Version{}, Command: Command{Local: true},
 			run: func(ctx context.Context, c Control, _ Call) (any, error) { return c.Version(ctx) },
 		},
 	}

@@ -41,6 +41,7 @@ type Metrics struct {
 	acts       *prometheus.CounterVec
 	config     *prometheus.GaugeVec
 	reloaded   prometheus.Gauge
+	mirror     *mirrorMetrics
 }
 
 // shards spread the counters of statements, so that sessions on several
@@ -68,6 +69,8 @@ func New(build Build) *Metrics {
 	m.dials = counter("backend_logins_total", "Logins at a side.", "side", "outcome")
 	m.acts = counter("acts_total", "Acts in the chain, by what was done and how it ended.", "act", "result")
 	m.countReasons()
+	m.mirror = newMirrorMetrics()
+	m.registry.MustRegister(m.mirror.all()...)
 	m.config = gauge("config_info", "The configuration in force: always 1.", "hash", "generation")
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "config_reload_success", Help: "1 if the last load of the configuration worked, else 0.",
