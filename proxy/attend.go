@@ -14,6 +14,9 @@ import (
 
 // attend takes the client's next batch.
 func (s *session) attend() error {
+	if s.mirrors() && s.eng.Pinned() == router.PinProtocol {
+		return lostTrack
+	}
 	if !s.eng.Quiet() {
 		return s.relayClient() // in the middle of something that is under way
 	}
@@ -24,6 +27,9 @@ func (s *session) attend() error {
 	b := &s.share.batch
 	s.eng.Examine(in, b)
 	if b.Boundary == 0 {
+		if s.mirrors() && (len(in) >= s.server.retryKeep() || s.client.stuck()) {
+			return s.longBatch(b)
+		}
 		if len(in) < s.server.retryKeep() && !s.client.stuck() {
 			return s.fillClient()
 		}

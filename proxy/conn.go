@@ -16,6 +16,7 @@ type conn struct {
 	wide   bool    // take a large buffer next
 
 	tryRead, tryWrite func(fd uintptr) bool
+	part              []byte // of a message that is read whole
 	err               error  // of the last read
 	out               []byte // what is left to write
 	outErr            error  // of the last write

@@ -66,6 +66,13 @@ type sourceOwed struct {
 // mirrorBatch answers the batch at hand in the slow lane.
 func (s *session) mirrorBatch(b *engine.Batch) error {
 	in := append([]byte(nil), s.client.unread()[:b.Size]...)
+	s.client.use(b.Size)
+	return s.converse(in, b.Boundary)
+}
+
+// converse carries out whole messages of the client. A boundary of 0 says that
+// more of the batch is to come.
+func (s *session) converse(in []byte, boundary byte) error {
 	c := &conversation{s: s, m: s.mirror, l: s.legs[router.Source]}
 	c.fresh = s.eng.Settled()
 	if c.fresh || s.eng.Tx() != 'I' {
@@ -81,10 +88,12 @@ func (s *session) mirrorBatch(b *engine.Batch) error {
 	if used != len(in) {
 		return s.broken(engine.UnexpectedClientMessage)
 	}
-	s.client.use(used)
 	err := c.begin()
 	if err == nil {
-		err = c.run(in, b.Boundary)
+		err = c.run(in, boundary)
+	}
+	if err == nil && boundary == 0 {
+		err = c.settle()
 	}
 	if err != nil {
 		_ = c.flushReply()
@@ -170,10 +179,10 @@ func (c *conversation) statement(name string) *madeStatement {
 	}
 	st := c.s.eng.Mobile().Statements[name]
 	if st == nil {
-		return nil
+		return &madeStatement{plan: writes.Decide(nil, c.m.env)}
 	}
-	plan := c.s.plannedStatement(name)
-	return &madeStatement{plan: plan, text: st.Text(), oids: st.ParseTypes()}
+	p := c.s.plannedStatement(name)
+	return &madeStatement{plan: p.plan, text: p.text, oids: st.ParseTypes()}
 }
 
 // tell gives the client one message, and lets the engine hear it.
@@ -260,7 +269,7 @@ func (c *conversation) settle() error {
 // calls the session meanwhile is obeyed if that means its end.
 func (c *conversation) hear() ([]byte, error) {
 	for {
-		message, err := c.l.message()
+		message, err := c.l.conn.message(c.s.server.opt.Mirror.Frame)
 		if err == nil {
 			return message, nil
 		}

@@ -48,5 +48,6 @@ func (s *session) leave() (left bool, err error) {
 		s.dropLeg(router.Target)
 	}
 	s.turnTo(router.Source)
+	s.noteSavepoints(texts)
 	return true, nil
 }

@@ -33,6 +33,7 @@ type MirrorOptions struct {
 	Early       bool // mirror.answer: authority
 	Uncaptured  Uncaptured
 	Definitions Definitions
+	Frame       int // bytes of a message that is held
 	Parse       parse.Limits
 	Observer    MirrorObserver
 }

@@ -113,7 +113,7 @@ func newMirrored(t testing.TB, source, target []string, m *rewrite.Mapping, chan
 		o.Mirror = &MirrorOptions{
 			Journal: n.journal, Mapped: &n.mapped, Epoch: func() shadow.Epoch { return 1 },
 			Incarnation: func() shadow.Incarnation { return "test" }, Ready: func(string) bool { return true },
-			Budget: 5 * time.Second, LockTimeout: 2 * time.Second, Wait: time.Second, Rows: 10_000, Bytes: 16 << 20,
+			Budget: 5 * time.Second, LockTimeout: 2 * time.Second, Wait: time.Second, Rows: 10_000, Bytes: 16 << 20, Frame: 64 << 20,
 			Parse: parse.Limits{Bytes: 64 << 10, Operators: 1000},
 			Observer: MirrorObserver{
 				Uncaptured: func(why writes.Why) { n.note(func() { n.seen[why]++ }) },

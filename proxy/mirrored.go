@@ -74,13 +74,29 @@ func (s *session) mirrors() bool {
 // are read in is asked of the source where it is not known.
 func (s *session) inspect(in []byte, b *engine.Batch) error {
 	m := s.mirror
-	m.use = use{reads: m.use.reads[:0], pairs: m.use.pairs[:0]}
 	if m.env == nil || m.state != s.eng.Mobile().Version || m.local {
 		if err := s.learnEnvironment(); err != nil {
 			return err
 		}
 	}
-	made := map[string]*writes.Plan(nil)
+	s.sum(in, b)
+	if b.Effects&pgsql.Names == 0 {
+		return nil
+	}
+	if len(b.Texts) > 1 && m.use.slow { // what a name means may change in the middle
+		m.environment(nil, "", true)
+		m.state--
+		s.sum(in, b)
+	}
+	m.local = m.local || s.eng.Tx() != 'I'
+	return nil
+}
+
+// sum adds up what the statements of a batch do.
+func (s *session) sum(in []byte, b *engine.Batch) {
+	m := s.mirror
+	m.use = use{reads: m.use.reads[:0], pairs: m.use.pairs[:0]}
+	made := map[string]*planned(nil)
 	for len(in) > 0 {
 		h := wire.Parse(in)
 		if h.State != wire.Whole {
@@ -92,22 +108,28 @@ func (s *session) inspect(in []byte, b *engine.Batch) error {
 		switch h.Type {
 		case 'Q':
 			text, _, _ := bytes.Cut(body, []byte{0})
-			s.counts(s.planned(text, engine.TextKey(text)), text)
+			plan := s.planned(text, engine.TextKey(text))
+			s.counts(plan, text)
+			if plan.Statement == nil && b.Effects&pgsql.Several != 0 {
+				m.use.relay = &writes.Plan{Class: writes.Verbatim, Why: writes.WhyUnread}
+				m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
+			}
 		case 'P':
 			name, rest, _ := bytes.Cut(body, []byte{0})
 			text, _, _ := bytes.Cut(rest, []byte{0})
 			if made == nil {
-				made = map[string]*writes.Plan{}
+				made = map[string]*planned{}
 			}
-			made[string(name)] = s.planned(text, engine.TextKey(text))
+			made[string(name)] = &planned{s.planned(text, engine.TextKey(text)), text}
 		case 'B':
 			name := string(engine.BoundName(body))
-			plan := made[name]
-			if plan == nil {
-				plan = s.plannedStatement(name)
+			p := made[name]
+			if p == nil {
+				p = s.plannedStatement(name)
 			}
-			if plan != nil {
-				s.counts(plan, nil)
+			s.counts(p.plan, p.text)
+			if p.plan.Class == writes.Control && b.Boundary != 'S' {
+				m.use.slow = true // what follows has to know
 			}
 		case 'F':
 			m.use.slow = true
@@ -117,20 +139,23 @@ func (s *session) inspect(in []byte, b *engine.Batch) error {
 	if m.tx != nil && !s.eng.Settled() && s.eng.Tx() == 'I' {
 		m.use.slow = true // captured writes wait for their Sync
 	}
-	_ = b
-	return nil
 }
 
-// plannedStatement is what becomes of a prepared statement; nil: it is not known.
-func (s *session) plannedStatement(name string) *writes.Plan {
+// planned is a text with what becomes of it.
+type planned struct {
+	plan *writes.Plan
+	text []byte
+}
+
+// plannedStatement is what becomes of a prepared statement. One that is not
+// known, as there were too many, may do anything.
+func (s *session) plannedStatement(name string) *planned {
 	st := s.eng.Mobile().Statements[name]
 	if st == nil {
-		return nil
+		return &planned{plan: writes.Decide(nil, s.mirror.env)}
 	}
-	if p := s.mirror.mapped.plans.known(exactKey{st.Key, s.mirror.envKey}); p != nil {
-		return p
-	}
-	return s.planAnew(st.Text(), st.Key)
+	text := st.Text()
+	return &planned{s.planned(text, st.Key), text}
 }
 
 // counts takes one statement into account.
@@ -140,7 +165,7 @@ func (s *session) counts(p *writes.Plan, text []byte) {
 	switch p.Class {
 	case writes.Pass:
 	case writes.Control:
-		u.slow = u.slow || s.mirror.tx != nil || controlOf(text).op == savepointOp
+		u.slow = u.slow || s.mirror.tx != nil || controlOf(text).op == savepointOp && s.eng.Side() == router.Source
 		return
 	case writes.Copy, writes.Verbatim, writes.Definition:
 		u.slow = true
@@ -210,7 +235,7 @@ func (s *session) learnEnvironment() error {
 	row := landing.Rows[0]
 	m.environment(strings.Split(string(row[0]), "\x01"), string(row[2]), string(row[1]) == "t")
 	m.state = version
-	m.local = false
+	m.local = s.eng.Tx() != 'I' && m.local // until the transaction has ended
 	return nil
 }
 
@@ -313,6 +338,24 @@ func (s *session) mirrorTx() *shadow.Tx {
 		})
 	}
 	return m.tx
+}
+
+// noteSavepoints notes those of a transaction that has come from the target.
+func (s *session) noteSavepoints(script []byte) {
+	if s.mirror == nil {
+		return
+	}
+	for text := range bytes.SplitSeq(script, []byte{0}) {
+		switch what := controlOf(text); what.op {
+		case savepointOp:
+			s.mirrorTx().Savepoint(what.name)
+		case releaseOp:
+			s.mirrorTx().Release(what.name)
+		case rollbackToOp:
+			s.mirrorTx().RollbackTo(what.name)
+		case otherControl, beginOp, commitOp, rollbackOp, prepareOp:
+		}
+	}
 }
 
 // endMirror takes back what the session has not committed: it ends, or its

@@ -99,6 +99,7 @@ const fenceText = "SELECT e.epoch, e.side" +
 	", pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('DateStyle', 'ISO, YMD', true)" +
 	", pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('TimeZone', 'UTC', true)" +
 	", pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), true), pg_catalog.set_config('synchronous_commit', 'on', true)" +
+	", pg_catalog.set_config('crossfade.mirror', 'on', true)" +
 	" FROM crossfade.epoch AS e WHERE e.one"
 
 // openOther begins a mirrored transaction on the session's leg at the target.

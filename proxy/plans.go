@@ -7,10 +7,10 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/crossfade-db/crossfade/proxy/engine"
 	"github.com/crossfade-db/crossfade/proxy/writes"
 	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
+	"github.com/crossfade-db/crossfade/router"
 )
 
 // plans remember what becomes of texts, in two levels: by the text itself, and
@@ -39,6 +39,9 @@ var parsers = make(chan struct{}, 4)
 // planned is what becomes of a text in the session.
 func (s *session) planned(text []byte, key uint64) *writes.Plan {
 	m := s.mirror
+	if s.eng.Reading().Backslashes || s.eng.Pinned() == router.PinEncoding {
+		return writes.Decide(nil, m.env) // its bytes mean something else (DEPENDENCIES)
+	}
 	known := m.mapped.plans.known(exactKey{key, m.envKey})
 	if known != nil {
 		return known
@@ -55,9 +58,6 @@ func (p *plans) known(key exactKey) *writes.Plan {
 // planAnew looks for the shape of a text, and analyses what is not known.
 func (s *session) planAnew(text []byte, key uint64) *writes.Plan {
 	m := s.mirror
-	if s.eng.Reading() != (engine.Reading{Encoding: s.eng.Reading().Encoding}) {
-		return writes.Decide(nil, m.env)
-	}
 	cache := &m.mapped.plans
 	m.normal = m.normal[:0]
 	normal, ok := parse.Key(text, m.normal)

@@ -217,8 +217,13 @@ func (s *session) fromClient() error {
 // relayClient is fromClient for a session that is not attended. One that waits
 // for its client may be by the time that it sends something.
 func (s *session) relayClient() error {
-	if len(s.client.unread()) > 0 {
-		used, err := s.feedUpTo(len(s.client.unread()))
+	if n := len(s.client.unread()); n > 0 {
+		if s.mirror != nil {
+			if n = s.unfinished(); n == 0 {
+				return s.awaitQuiet()
+			}
+		}
+		used, err := s.feedUpTo(n)
 		if used > 0 || err != nil {
 			return err
 		}

@@ -93,37 +93,43 @@ const talkMost = 16 << 20
 var errTalk = errors.New("a message that the protocol does not have")
 
 // message reads one whole message of the leg; it is the caller's.
-func (l *leg) message() ([]byte, error) {
-	var whole []byte
+func (l *leg) message() ([]byte, error) { return l.conn.message(talkMost) }
+
+// message reads one whole message of at most that many bytes; it is the
+// caller's. After an error that is not the end it can be called again.
+func (c *conn) message(most int) ([]byte, error) {
+	whole := c.part
 	for {
-		in := l.unread()
-		if need := talkNeeds(whole); need > 0 && len(in) > 0 {
+		in := c.unread()
+		if need := talkNeeds(whole, most); need > 0 && len(in) > 0 {
 			n := min(need, len(in))
 			whole = append(whole, in[:n]...)
-			l.use(n)
+			c.use(n)
 			continue
 		}
 		if len(whole) >= wire.HeaderSize {
 			switch h := wire.Parse(whole); {
-			case h.State == wire.Bad, h.Size > talkMost:
+			case h.State == wire.Bad, h.Size > most:
 				return nil, errTalk
 			case h.State == wire.Whole:
+				c.part = nil
 				return whole, nil
 			}
 		}
-		if err := l.fill(); err != nil {
+		if err := c.fill(); err != nil {
+			c.part = whole
 			return nil, err
 		}
 	}
 }
 
 // talkNeeds is how many bytes the message that whole begins still needs.
-func talkNeeds(whole []byte) int {
+func talkNeeds(whole []byte, most int) int {
 	if len(whole) < wire.HeaderSize {
 		return wire.HeaderSize - len(whole)
 	}
 	h := wire.Parse(whole)
-	if h.State == wire.Bad || h.Size > talkMost {
+	if h.State == wire.Bad || h.Size > most {
 		return 0
 	}
 	return h.Size - len(whole)

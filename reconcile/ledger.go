@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,35 +152,22 @@ func (l *Ledger) load(ctx context.Context) error {
 		l.table(ranges[i].Table).restore(&ranges[i])
 		l.lastID = max(l.lastID, int64(ranges[i].ID))
 	}
-	words := words{}
-	return l.store.DirtyKeys(ctx, func(k state.DirtyKey) error {
-		t := l.table(k.Table)
-		words.intern(&k)
-		l.insert(t, rewrite.RowKey(k.Key), &item{
-			table: t, marks: marksOf(k.Marks), epoch: shadow.Epoch(k.Epoch), cause: shadow.Cause(k.Cause), first: k.First, last: k.Last,
+	var items []*item
+	err = l.store.DirtyKeys(ctx, func(k state.DirtyKey) error {
+		items = append(items, &item{
+			table: l.table(k.Table), key: rewrite.RowKey(k.Key), marks: marksOf(k.Marks), epoch: shadow.Epoch(k.Epoch),
+			cause: shadow.Cause(k.Cause), first: k.First, last: k.Last,
 		})
 		return nil
 	})
-}
-
-// words keeps one copy of what is in many rows.
-type words map[string]string
-
-func (w words) word(s *string) {
-	if have, ok := w[*s]; ok {
-		*s = have
-		return
+	if err != nil {
+		return err
 	}
-	w[*s] = *s
-}
-
-func (w words) intern(k *state.DirtyKey) {
-	w.word(&k.Cause)
-	for i := range k.Marks {
-		w.word(&k.Marks[i].Incarnation)
-		w.word(&k.Marks[i].Cause)
-		w.word(&k.Marks[i].Until)
+	slices.SortStableFunc(items, func(a, b *item) int { return a.first.Compare(b.first) })
+	for _, i := range items {
+		l.insert(i.table, i.key, i)
 	}
+	return nil
 }
 
 // table finds or makes a table, with mu held or before anybody else knows the

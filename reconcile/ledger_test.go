@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,50 +279,33 @@ func TestTooManyKeysAreTheWholeTable(t *testing.T) {
 // are being written, a key at a time.
 func TestAKeyIsNotGoneBeforeItsRangeIsThere(t *testing.T) {
 	d := newDisk()
-	d.gate = make(chan struct{})
-	write := func() { d.gate <- struct{}{}; <-d.gate }
 	l := d.start(t, LedgerOptions{DirtyKeys: 3})
 	l.mu.Lock()
 	l.chunk = 1
 	l.mu.Unlock()
-	keys := []rewrite.RowKey{key("1"), key("2"), key("3")}
-	settle := func(keys ...rewrite.RowKey) {
-		ticket := l.Intend(of(1, "public.a", keys...))
-		_ = ticket.Wait()
-		l.Settle(ticket, shadow.Authority, shadow.CauseFailed)
+	keys := []rewrite.RowKey{key("1"), key("2"), key("3"), key("4")}
+	mustMark(t, l, of(1, "public.a", keys[:3]...), shadow.CauseFailed)
+	writes := 0
+	d.before = func() {
+		if writes++; writes == 2 {
+			ticket := l.Intend(of(3, "public.a", key("4")))
+			_ = ticket.Wait()
+			l.Settle(ticket, shadow.Authority, shadow.CauseFailed)
+		}
 	}
-	settle(keys...)
-	for range keys {
-		write()
-	}
-	// All three are there; they change, and in the midst of that they are folded.
-	settle(keys...)
-	write()
-	settle(key("4"))
-	for range 5 {
-		for _, k := range append(keys, key("4")) {
-			if !d.holds("public.a", k) {
-				t.Fatalf("a crash would forget %q: %v, %v", k, d.keys, d.ranges)
+	checked := 0
+	d.after = func() {
+		for _, k := range keys[:3] {
+			if checked++; !d.holds("public.a", k) {
+				t.Errorf("after write %d a crash would forget %q: %v, %v", writes, k, d.keys, d.ranges)
 			}
 		}
-		l.mu.Lock()
-		idle := len(l.next.spans)+len(l.next.keys)+len(l.next.settle) == 0
-		l.mu.Unlock()
-		d.mu.Lock()
-		settled := len(d.open) == 0
-		d.mu.Unlock()
-		if idle && settled {
-			break
-		}
-		write()
 	}
-	go func() {
-		for range d.gate {
-			d.gate <- struct{}{}
-		}
-	}()
+	mustMark(t, l, of(2, "public.a", keys[:3]...), shadow.CauseFailed)
 	mustEnd(t, l)
-	close(d.gate)
+	if c := l.Counts("public.a"); c.Keys != 0 || c.Ranges != 1 || checked < 9 || !d.holds("public.a", key("4")) {
+		t.Errorf("%d looks, in the end %+v", checked, c)
+	}
 }
 
 func TestAStateDatabaseThatCannotBeWritten(t *testing.T) {
@@ -364,22 +348,21 @@ func TestAStateDatabaseThatCannotBeWritten(t *testing.T) {
 
 func TestManyMarksAreOneTransaction(t *testing.T) {
 	d := newDisk()
-	d.gate = make(chan struct{})
 	l := d.start(t, LedgerOptions{})
-	write := func() { d.gate <- struct{}{}; <-d.gate }
 	const marks = 50
+	first, all, once := make(chan struct{}), make(chan struct{}), sync.Once{}
+	d.before = func() { once.Do(func() { close(first); <-all }) }
 	done := make(chan error, marks+1)
 	mark := func(n int) { done <- l.Mark(of(1, "public.a", key(fmt.Sprint(n))), shadow.CauseFailed) }
 	go mark(0)
-	d.gate <- struct{}{} // the first is being written
+	<-first // it is being written
 	for n := range marks {
 		go mark(n + 1)
 	}
 	for l.Counts("public.a").Keys <= marks {
 		<-l.Work()
 	}
-	<-d.gate
-	write()
+	close(all)
 	for range marks + 1 {
 		if err := <-done; err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/crossfade-db/crossfade/reconcile/state"
@@ -209,7 +208,7 @@ func marksOf(stored []state.Mark) marks {
 	for i, one := range stored {
 		out[i].Mark = Mark{
 			Incarnation: shadow.Incarnation(one.Incarnation), TxID: shadow.TxID(one.TxID), Until: Until(one.Until),
-			Cause: shadow.Cause(one.Cause), Count: cmp.Or(one.Count, 1),
+			Cause: shadow.Cause(one.Cause), Count: one.Count,
 		}
 		if rank(out[i].Until) < 0 {
 			out[i].Until = Unknown

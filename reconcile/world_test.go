@@ -26,7 +26,8 @@ type disk struct {
 	full   bool
 	noLog  bool // the journal takes nothing
 	writes int
-	gate   chan struct{} // not nil: every write takes a value first, and gives one after
+	// before and after are called around every write, by whoever writes.
+	before, after func()
 
 	mapped map[string]state.MappedTable
 	keys   map[string]map[string]state.DirtyKey
@@ -53,9 +54,11 @@ type fakeStore struct {
 }
 
 func (s fakeStore) Change(_ context.Context, c *state.Changes) error {
-	if s.gate != nil {
-		<-s.gate
-		defer func() { s.gate <- struct{}{} }()
+	if s.before != nil {
+		s.before()
+	}
+	if s.after != nil {
+		defer s.after()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -218,7 +218,7 @@ func (m *dualWrites) options() *proxy.MirrorOptions {
 		Incarnation: func() shadow.Incarnation { return m.life(router.Source) },
 		Ready:       func(table string) bool { return m.ledger.Ready(table, dirtyMost) },
 		Budget:      time.Duration(c.Mirror.Budget), LockTimeout: time.Duration(c.Mirror.LockTimeout),
-		Wait: time.Duration(c.Canary.Wait), Rows: c.Limits.InlineRows, Bytes: inlineBytes,
+		Wait: time.Duration(c.Canary.Wait), Rows: c.Limits.InlineRows, Bytes: inlineBytes, Frame: int(c.Limits.Frame),
 		Early:    c.Mirror.Answer == "authority",
 		Parse:    parse.Limits{Bytes: int(c.Limits.Parse.Bytes), Operators: c.Limits.Parse.Operators},
 		Observer: m.observer(),

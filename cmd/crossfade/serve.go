@@ -62,7 +62,7 @@ type daemon struct {
 	store    *state.Store
 	live     *live.Live
 	control  *control
-	mirrors  *dualWrites       // nil: no table is mapped
+	mirrors  *dualWrites    // nil: no table is mapped
 	acts     sync.WaitGroup // acts of the breaker that are being written
 	draining atomic.Bool
 	signals  chan os.Signal

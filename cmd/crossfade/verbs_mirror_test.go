@@ -269,7 +269,7 @@ func TestTheReportIsOnePage(t *testing.T) {
 
 // poison is what must not do anything to a terminal, a spreadsheet or a page.
 var poison = []string{
-	`=HYPERLINK("http://evil.example")`, "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＠SUM(1)",
+	`=HYPERLINK("http://evil.example")`, "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＠SUM(1)", " =1", "\u00a0\u3000=1", "'=1", "|calc", "%x",
 	"\x1b[2Jgone", "\u202eback", "a,\"b\"\nc", `<script>alert(1)</script>`, `</style><img src=x onerror=alert(1)>`,
 }
 
@@ -313,7 +313,7 @@ func inertRows(t *testing.T, text, out string) {
 	found := false
 	for _, cell := range rows[1] {
 		found = found || strings.Contains(cell, strings.ReplaceAll(text, "\r", "")) || strings.Contains(cell, text)
-		if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(cell)[0]) {
+		if cell != "" && strings.ContainsRune("=+-@|%\t\r\n＝＋－＠", []rune(strings.TrimLeft(cell, " \u00a0\u3000") + "x")[0]) {
 			t.Errorf("%q: a spreadsheet computes %q", text, cell)
 		}
 	}

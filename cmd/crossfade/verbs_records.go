@@ -99,10 +99,13 @@ func compacted(raw json.RawMessage) string {
 	return b.String()
 }
 
-// inert is a cell that no spreadsheet takes for a formula.
+// inert is a cell that no spreadsheet takes for a formula: they also look behind
+// white space, and at signs of double width. What begins with an apostrophe gets
+// another, so that one can be taken off each.
 func inert(cell string) string {
-	first, _ := utf8.DecodeRuneInString(cell)
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
+	text := strings.TrimLeft(cell, " \t\r\n\v\f\u00a0\u3000\ufeff")
+	first, _ := utf8.DecodeRuneInString(text)
+	if strings.ContainsAny(cell[:min(1, len(cell))], "\t\r\n") || text != "" && strings.ContainsRune("='+-@|%＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell

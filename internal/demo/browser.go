@@ -36,8 +36,9 @@ type look struct {
 
 func looks() []look {
 	return []look{
-		{"page", 55, false, (*browser).readPage},
+		{"page", 45, false, (*browser).readPage},
 		{"order", 25, true, (*browser).readOrder},
+		{"receipt", 10, false, (*browser).readReceipt},
 		{"cities", 5, false, (*browser).readCities},
 		{"snapshot", 3, true, (*browser).readSnapshot},
 		{"local", 7, true, (*browser).readLocally},
@@ -146,6 +147,7 @@ const (
 	itemsOfID = `SELECT count(*), sum(i.quantity * i.price)::text, current_setting('port') FROM order_items i WHERE i.order_id = $1`
 	citiesSQL = `SELECT c.city, count(*), current_setting('port') FROM customers c GROUP BY c.city ORDER BY c.city`
 	limitSQL  = `SELECT current_setting('statement_timeout'), current_setting('port')`
+	receiptOf = `SELECT p.amount::text, p.method, current_setting('port') FROM payments p WHERE p.order_id = $1`
 	memorySQL = `SELECT current_setting('work_mem'), current_setting('port')`
 )
 
@@ -154,7 +156,7 @@ const (
 const thought = 20 * time.Millisecond
 
 // loadedOrders is how many orders shop.sql makes; they are on both sides.
-const loadedOrders = 3000
+const loadedOrders = 40000
 
 // readPage runs a prepared statement, made when the session began.
 func (b *browser) readPage(ctx context.Context, at *span) error {
@@ -175,6 +177,17 @@ func (b *browser) readOrder(ctx context.Context, at *span) error {
 		}
 		return nil
 	})
+}
+
+// readReceipt reads the table whose shape differs: the source has to answer,
+// whoever asks. Two loaded orders of three are paid.
+func (b *browser) readReceipt(ctx context.Context, at *span) error {
+	id := 1 + 3*b.dice.IntN(loadedOrders/3)
+	side, err := b.tell(ctx, b.conn, question{sql: receiptOf, args: []any{id}, rows: 1})
+	if err == nil {
+		at.reshaped(side)
+	}
+	return err
 }
 
 // readCities uses the simple protocol.

@@ -22,22 +22,40 @@ const salt = "shop-18"
 const configText = `listeners:
   - name: shop
     address: 127.0.0.1:0
-source: {address: "%s", database: shop}
-target: {address: "%s", database: shop}
+source: {address: "%s", database: shop, service: {user: ` + serviceName + `, password: "file:service.password"}}
+target: {address: "%s", database: shop, service: {user: ` + serviceName + `, password: "file:service.password"}}
 users:
   - name: shop
     password: "file:shop.password"
     source: {user: shop, password: "file:server.password"}
     target: {user: shop, password: "file:server.password"}
+` + mappingText + `mirror: {budget: 250ms}
 canary:
   key: [application_name]
   salt: ` + salt + `
   force_out: ["application_name=` + tillName + `"]
-  writes: refuse
+  wait: 20ms
 state: {dir: ` + stateDir + `}
 admin: {address: "127.0.0.1:0"}
 limits: {drain: 2s}
 log: {level: warn}
+`
+
+// mappingText says how the two shapes belong together. Tables that it does not
+// name are paired by their names.
+const mappingText = `migration:
+  name: shop-18
+  tables:
+    - source: public.payments
+      targets:
+        - {target: public.receipts, key: {id: id}}
+        - {target: public.receipt_methods, key: {receipt_id: id}}
+      columns:
+        - {source: order_id, target: receipts.order_no}
+        - {source: amount, target: receipts.total}
+        - {source: paid_at, target: receipts.taken_at}
+        - {source: method, target: receipt_methods.method, values: {c: card, k: cash, v: voucher}}
+        - {target: receipts.currency, up: "'EUR'"}
 `
 
 // stateDir is where the proxy keeps its state, in the directory of the demo.

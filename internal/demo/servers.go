@@ -9,8 +9,9 @@ import (
 	"github.com/crossfade-db/crossfade/router"
 )
 
-// openServers starts the old and the new server with the same shop on both.
-func openServers(ctx context.Context, password string) (dbserver.Pair, error) {
+// openServers starts the old server with the shop on it, and the new one with
+// its tables empty.
+func openServers(ctx context.Context, passwords secrets) (dbserver.Pair, error) {
 	for _, major := range []int{dbserver.SourceMajor(), dbserver.TargetMajor} {
 		if _, err := dbserver.FindMajor(major); err != nil {
 			return dbserver.Pair{}, fmt.Errorf("find PostgreSQL %d, which \"make setup\" installs: %w", major, err)
@@ -19,7 +20,7 @@ func openServers(ctx context.Context, password string) (dbserver.Pair, error) {
 	// Each session has a connection to both.
 	options := dbserver.Options{Settings: map[string]string{"max_connections": "250"}}
 	pair, err := dbserver.StartPair(ctx, options, func(ctx context.Context, server *dbserver.Postgres) error {
-		return openShop(ctx, server, password)
+		return openShop(ctx, server, passwords)
 	})
 	if err != nil {
 		return pair, fmt.Errorf("start the two servers: %w", err)

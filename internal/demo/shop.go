@@ -4,53 +4,84 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/crossfade-db/crossfade/internal/dbserver"
 	"github.com/crossfade-db/crossfade/router"
 )
 
-//go:embed shop.sql
-var shopSQL string
+// The two shapes of the shop.
+var (
+	//go:embed shop.sql
+	sourceSQL string
+	//go:embed shop_target.sql
+	targetSQL string
+)
 
 // What shop.sql puts into the shop, as far as the load relies on it.
 const (
-	customers = 1000
+	customers = 5000
 	products  = 200
 	paidOrder = 1 // an order that is paid
 )
 
-// openShop makes the role and the database shop on a server and fills it. The
-// password is one of rand.Text, which needs no quoting.
-func openShop(ctx context.Context, server *dbserver.Postgres, password string) error {
+// serviceName is the role of the proxy's own logins.
+const serviceName = "crossfade"
+
+// secrets are the passwords of the servers' roles, of rand.Text, which needs no
+// quoting.
+type secrets struct{ shop, service string }
+
+// openShop makes the roles and the database shop on a server, and its tables: at
+// the source with what is in them, at the target empty. The service login reads
+// and writes as the shop does, sees the transactions of others, and may make the
+// fence.
+func openShop(ctx context.Context, server *dbserver.Postgres, s secrets) error {
 	for _, sql := range []string{
-		"CREATE ROLE shop LOGIN PASSWORD '" + password + "'",
+		"CREATE ROLE shop LOGIN PASSWORD '" + s.shop + "'",
+		"CREATE ROLE " + serviceName + " LOGIN PASSWORD '" + s.service + "' IN ROLE shop, pg_monitor",
 		"CREATE DATABASE shop OWNER shop",
+		"GRANT CREATE ON DATABASE shop TO " + serviceName,
 	} {
 		if err := server.Exec(ctx, "postgres", sql); err != nil {
 			return fmt.Errorf("make the shop: %w", err)
 		}
 	}
-	if err := server.Exec(ctx, "shop", shopSQL); err != nil {
+	shape := sourceSQL
+	if server.Version().Major == dbserver.TargetMajor {
+		shape = targetSQL
+	}
+	if err := server.Exec(ctx, "shop", shape); err != nil {
 		return fmt.Errorf("fill the shop: %w", err)
 	}
 	return nil
 }
 
-// countShop says in words what is in a shop.
-func countShop(ctx context.Context, server *dbserver.Postgres) (string, error) {
-	var words []string
-	for _, table := range []string{"customers", "products", "orders", "order_items", "payments"} {
-		count, err := server.Query(ctx, "shop", "SELECT count(*) FROM "+table)
-		if err != nil {
-			return "", fmt.Errorf("count %s: %w", table, err)
-		}
-		words = append(words, count+" "+table)
-	}
-	return strings.Join(words, ", "), nil
+// The tables of the shop, as each side names them.
+var tablesOf = [router.Sides][]string{
+	router.Source: {"customers", "products", "orders", "order_items", "payments"},
+	router.Target: {"customers", "products", "orders", "order_items", "receipts", "receipt_methods"},
 }
 
-// books is what a server itself has of the shop.
+// countShop says in words what is in a shop, and how many rows that are.
+func countShop(ctx context.Context, servers dbserver.Pair, side router.Side) (words string, rows int64, err error) {
+	var parts []string
+	for _, table := range tablesOf[side] {
+		text, err := serverAt(servers, side).Query(ctx, "shop", "SELECT count(*) FROM "+table)
+		if err != nil {
+			return "", 0, fmt.Errorf("count %s: %w", table, err)
+		}
+		count, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return "", 0, fmt.Errorf("count %s: %w", table, err)
+		}
+		parts, rows = append(parts, grouped(count)+" "+table), rows+count
+	}
+	return strings.Join(parts, ", "), rows, nil
+}
+
+// books is what the source itself has of the shop.
 type books struct {
 	orders  int64
 	taken   int64 // sum of payments, in cents
@@ -73,13 +104,4 @@ func readBooks(ctx context.Context, server *dbserver.Postgres) (books, error) {
 		return b, fmt.Errorf("read the shop's books: %w", err)
 	}
 	return b, nil
-}
-
-func readBothBooks(ctx context.Context, servers dbserver.Pair) (both [router.Sides]books, err error) {
-	for side := range both {
-		if both[side], err = readBooks(ctx, serverAt(servers, router.Side(side))); err != nil {
-			return both, fmt.Errorf("%s: %w", router.Side(side), err)
-		}
-	}
-	return both, nil
 }

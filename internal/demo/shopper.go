@@ -53,10 +53,17 @@ type shopper struct {
 // turn does one piece of work and counts it.
 func (s *shopper) turn(ctx context.Context) {
 	k := s.choose()
+	s.work(k, func() error { return works[k].do(s, ctx) })
+}
+
+// work does one piece of it and counts it.
+func (s *shopper) work(k kind, do func() error) {
 	s.during(func(at *span) {
 		begin := time.Now()
-		err := works[k].do(s, ctx)
-		s.tally.add(k, time.Since(begin), err)
+		err := do()
+		took := time.Since(begin)
+		s.tally.add(k, took, err)
+		at.worked(took)
 		switch {
 		case err != nil:
 			at.fail(fmt.Errorf("%s, %s: %w", tillName, works[k].name, err))
@@ -116,8 +123,9 @@ const (
 
 // placeOrder is a transaction over three tables; its last statements travel as
 // one pipelined batch.
-func (s *shopper) placeOrder(ctx context.Context) error {
-	b := s.fill()
+func (s *shopper) placeOrder(ctx context.Context) error { return s.order(ctx, s.fill()) }
+
+func (s *shopper) order(ctx context.Context, b basket) error {
 	var id int64
 	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockSQL, b.products); err != nil {
@@ -142,8 +150,11 @@ func (s *shopper) placeOrder(ctx context.Context) error {
 const (
 	paidSQL = `UPDATE orders SET state = 'paid' WHERE id = $1 AND state = 'new'
 		RETURNING (total * 100)::bigint`
-	paymentSQL = `INSERT INTO payments (order_id, amount) SELECT id, total FROM orders WHERE id = $1`
+	paymentSQL = `INSERT INTO payments (order_id, amount, method) SELECT id, total, $2 FROM orders WHERE id = $1`
 )
+
+// methods of paying, as the source writes them: by card, in cash, by voucher.
+var methods = []string{"c", "k", "v"}
 
 // payOrder pays the session's last order.
 func (s *shopper) payOrder(ctx context.Context) error {
@@ -154,7 +165,7 @@ func (s *shopper) payOrder(ctx context.Context) error {
 		if err := tx.QueryRow(ctx, paidSQL, id).Scan(&cents); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, paymentSQL, id)
+		_, err := tx.Exec(ctx, paymentSQL, id, methods[s.dice.IntN(len(methods))])
 		return err
 	})
 	if err == nil {

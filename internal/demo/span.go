@@ -28,7 +28,9 @@ type spanned struct {
 	by     [router.Sides]map[int]bool    // numbers of the browsers that were told so
 	last   [router.Sides]time.Time       // when the last of them outside of a transaction began
 	snaps  [router.Sides]int             // snapshots that were read, by the server that had them
+	shaped [router.Sides]int             // readings of the table whose shape differs
 	orders int                           // placed by the tills
+	worst  time.Duration                 // the longest piece of work of the tills
 	failed int
 	first  error          // the first failure
 	again  map[string]int // transactions that were told to run again, by SQLSTATE
@@ -64,6 +66,19 @@ func (s *span) snapped(side router.Side) {
 	s.snaps[side]++
 }
 
+// reshaped notes a reading of the table whose shape differs.
+func (s *span) reshaped(side router.Side) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shaped[side]++
+}
+
+func (s *span) worked(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.worst = max(s.worst, took)
+}
+
 func (s *span) ordered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +110,8 @@ func (s *span) seen() spanned {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.spanned
+	seen.by = [router.Sides]map[int]bool{maps.Clone(s.by[router.Source]), maps.Clone(s.by[router.Target])}
+	seen.again, seen.losers = maps.Clone(s.again), maps.Clone(s.losers)
 	for side := range seen.took {
 		seen.took[side] = slices.Clone(seen.took[side])
 	}

@@ -35,7 +35,7 @@ func makeTrouble(ctx context.Context, conn *pgx.Conn) (t trouble) {
 	if t.err != nil {
 		return t
 	}
-	_, err := conn.Exec(ctx, `INSERT INTO payments (order_id, amount) VALUES ($1, 1)`, paidOrder)
+	_, err := conn.Exec(ctx, `INSERT INTO payments (order_id, amount, method) VALUES ($1, 1, 'c')`, paidOrder)
 	if t.err = wanted(err, &t.refused); t.err != nil {
 		t.err = fmt.Errorf("pay twice: %w", t.err)
 		return t

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/crossfade-db/crossfade/router"
+import (
+	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/wire"
+)
 
 // Postgres is the protocol tracker of one PostgreSQL session (protocol 3.0
 // and 3.2; manual, chapter 54). Its zero value is a session that has just
@@ -122,6 +125,33 @@ func (e *Postgres) MidMessage() bool { return e.serverRest > 0 }
 // StreamHeld tells the engine that the message at hand cannot be held whole:
 // it passes unread, and the session counts as one that may be listening.
 func (e *Postgres) StreamHeld() { e.flags |= streamHeld }
+
+// Unfinished says how many bytes of in belong to what is under way: the rest of
+// a message, and the stream of a COPY up to its end.
+func (e *Postgres) Unfinished(in []byte) int {
+	at := min(e.clientRest, len(in))
+	copying := e.copying == copyIn || e.copying == copyBoth
+	for copying && at < len(in) {
+		h := wire.Parse(in[at:])
+		switch {
+		case h.State == wire.Short:
+			return at
+		case h.Type == 'd', h.Type == 'H', h.Type == 'S':
+		case h.Type == 'c', h.Type == 'f':
+			copying = e.copying == copyBoth
+		default:
+			return len(in) // not allowed here: that is judged where it is read
+		}
+		at = min(at+h.Size, len(in))
+	}
+	for e.copying == copyIn && at < len(in) && in[at] == 'S' && wire.Parse(in[at:]).State == wire.Whole {
+		at += wire.Parse(in[at:]).Size
+	}
+	return at
+}
+
+// Copies says that a COPY is under way.
+func (e *Postgres) Copies() bool { return e.copying != noCopy }
 
 // TakeCounts returns the statements answered since the last call.
 func (e *Postgres) TakeCounts() Counts {

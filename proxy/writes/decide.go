@@ -41,7 +41,12 @@ func Decide(st *rewrite.Statement, env *Env) *Plan {
 	case rewrite.Body:
 		p.Class, p.Why, p.Apart = Body, WhyBody, WritesIt
 	case rewrite.Unknown:
-		p.Class, p.Why, p.Apart = Probe, WhyUnread, WritesIt
+		p.Apart = WritesIt
+		p.probe(WhyUnread)
+		if len(st.Writes) > 0 {
+			p.probe(WhyCTE)
+			p.touches(st.Writes, env)
+		}
 	}
 	return p
 }

@@ -269,7 +269,7 @@ func TestOtherFilesOfTheDirectoryAreLeftAlone(t *testing.T) {
 	}
 	j, _ := open(t, Options{FS: d})
 	defer j.Close()
-	if len(d.names) != 6 {
-		t.Errorf("%v", sortedKeys(d.names))
+	if len(d.files()) != 6 {
+		t.Errorf("%v", sortedKeys(d.files()))
 	}
 }

@@ -17,13 +17,23 @@ type fakeDisk struct {
 	durable map[string]*fakeFile // as the directory has them on the disk
 	faults  []trouble            // of the next operations of their kind
 	hold    chan struct{}        // each sync of a file waits for it, if there is one
-	removed int
 }
 
 type fakeFile struct {
 	data   []byte
 	synced int  // bytes that are on the disk
 	failed bool // a sync has failed: what was dirty then is clean, and may be nowhere
+}
+
+// files are the names and sizes of now.
+func (d *fakeDisk) files() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sizes := map[string]int{}
+	for name, f := range d.names {
+		sizes[name] = len(f.data)
+	}
+	return sizes
 }
 
 // operation is what may fail.
@@ -53,6 +63,19 @@ func (d *fakeDisk) fail(op operation, err error, n int) {
 	for range n {
 		d.faults = append(d.faults, trouble{op, err})
 	}
+}
+
+// stall makes each sync of a file wait.
+func (d *fakeDisk) stall(hold chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hold = hold
+}
+
+func (d *fakeDisk) heal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults = nil
 }
 
 func (d *fakeDisk) fault(op operation, name string) error {
@@ -113,7 +136,6 @@ func (d *fakeDisk) Remove(name string) error {
 		return err
 	}
 	delete(d.names, name)
-	d.removed++
 	return nil
 }
 

@@ -66,10 +66,10 @@ func TestAFileWhoseFsyncFailedIsNeverWrittenAgain(t *testing.T) {
 				t.Fatalf("it says %v", err)
 			}
 		}
-		size := len(d.names[name].data)
+		size := d.files()[name]
 		<-time.After(lastRetry)
 		put(t, j, intent(4))
-		if got := len(d.names[name].data); got != size {
+		if got := d.files()[name]; got != size {
 			t.Errorf("%s grew from %d to %d", name, size, got)
 		}
 		_ = j.Window(func(in *shadow.Intent) {
@@ -108,7 +108,7 @@ func TestAppendBlocksWhenTheQueueIsFull(t *testing.T) {
 		d := newFakeDisk()
 		j, _ := open(t, Options{FS: d})
 		hold := make(chan struct{})
-		d.hold = hold
+		d.stall(hold)
 		big := intent(1, keysOf("t", strings.Repeat("k", mib)))
 		var taken []*Entry
 		done := make(chan struct{})
@@ -141,7 +141,7 @@ func TestWhoWaitsForRoomIsToldWhenTheDiskRefuses(t *testing.T) {
 		j, _ := open(t, Options{FS: d})
 		defer j.Close()
 		hold := make(chan struct{})
-		d.hold = hold
+		d.stall(hold)
 		d.fail(opSync, syscall.EIO, 1)
 		refused := make(chan error)
 		for range 20 {

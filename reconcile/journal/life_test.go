@@ -153,7 +153,7 @@ func TestAnIntentMayBeSettledBeforeItIsDurable(t *testing.T) {
 		d := newFakeDisk()
 		j, _ := open(t, Options{FS: d})
 		hold := make(chan struct{})
-		d.hold = hold
+		d.stall(hold)
 		first := j.Append(intent(1))
 		synctest.Wait()
 		second := j.Append(intent(2))

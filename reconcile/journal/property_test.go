@@ -114,7 +114,7 @@ func (o *oracle) do(s step) error {
 	case "remove fault":
 		o.disk.fail(opRemove, syscall.EIO, s.N)
 	case "restart":
-		o.disk.faults = nil
+		o.disk.heal()
 		if err := o.land(); err != nil {
 			return err
 		}
@@ -135,14 +135,11 @@ func (o *oracle) do(s step) error {
 // crashInFlight takes the disk between a write and its fsync.
 func (o *oracle) crashInFlight(s step) error {
 	hold := make(chan struct{})
-	o.disk.mu.Lock()
-	o.disk.hold = hold
-	o.disk.mu.Unlock()
+	o.disk.stall(hold)
 	o.append(s)
 	synctest.Wait()
 	after := o.disk.crash(s.Seed)
 	close(hold)
-	o.disk.hold = nil
 	o.flights = nil
 	return o.reopen(after, true)
 }
@@ -202,9 +199,7 @@ func (o *oracle) settle(s step) {
 
 // reopen begins a new life on what is left of a disk.
 func (o *oracle) reopen(after *fakeDisk, abandon bool) error {
-	o.disk.mu.Lock()
-	o.disk.faults = nil
-	o.disk.mu.Unlock()
+	o.disk.heal()
 	if abandon {
 		// The old life goes on with its own disk only to end its goroutine.
 		_ = o.j.Close()

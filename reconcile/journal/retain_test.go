@@ -31,17 +31,17 @@ func TestSegmentsGoWhenAllIsSettledAndTheWindowHasPassed(t *testing.T) {
 			j.Settle(put(t, j, intent(i, keysOf("t", strings.Repeat("k", 500)))))
 		}
 		<-time.After(9 * time.Minute)
-		if seen := txOf(t, j); len(seen) != 40 || len(d.names) < 5 {
-			t.Errorf("after 9 minutes %d intents are kept in %d segments", len(seen), len(d.names))
+		if seen := txOf(t, j); len(seen) != 40 || len(d.files()) < 5 {
+			t.Errorf("after 9 minutes %d intents are kept in %d segments", len(seen), len(d.files()))
 		}
 		<-time.After(2 * time.Minute)
 		put(t, j, intent(100)) // the last segment ends by its age
 		<-time.After(11 * time.Minute)
-		if seen := txOf(t, j); len(seen) != 1 || len(d.names) > 2 {
-			t.Errorf("after the window %d intents are kept in %d segments", len(seen), len(d.names))
+		if seen := txOf(t, j); len(seen) != 1 || len(d.files()) > 2 {
+			t.Errorf("after the window %d intents are kept in %d segments", len(seen), len(d.files()))
 		}
 		<-time.After(24 * time.Hour)
-		if n, _ := numberOf(filepath.Base(slices.Max(sortedKeys(d.names)))); n > 20 {
+		if n, _ := numberOf(filepath.Base(slices.Max(sortedKeys(d.files())))); n > 20 {
 			t.Errorf("%d segments were made, most of them while nothing happened", n)
 		}
 		after := d.crash(3)
@@ -65,7 +65,7 @@ func TestAnIntentThatStaysOpenHoldsUpNothing(t *testing.T) {
 			j.Settle(put(t, j, intent(i, keysOf("t", strings.Repeat("k", 500)))))
 			<-time.After(time.Minute)
 		}
-		if n := len(d.names); n > 8 {
+		if n := len(d.files()); n > 8 {
 			t.Errorf("%d segments are there", n)
 		}
 		if seen := txOf(t, j); seen[7000] == 0 {
@@ -118,7 +118,7 @@ func TestAFileThatCannotBeRemovedIsTriedAgain(t *testing.T) {
 		put(t, j, intent(2))
 		d.fail(opRemove, fs.ErrPermission, 3)
 		<-time.After(11 * time.Minute)
-		if _, there := d.names[j.path(1)]; there {
+		if _, there := d.files()[j.path(1)]; there {
 			t.Error("it is still there")
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/shadow"
 )
@@ -37,6 +38,30 @@ func BenchmarkWalk(b *testing.B) {
 		b.ReportMetric(float64(chunks), "chunks")
 		b.ReportMetric(float64(locked.Microseconds())/float64(chunks)/1000, "ms/chunk")
 		b.ReportMetric(float64(longest.Microseconds())/1000, "ms/longest")
+		b.StartTimer()
+	}
+}
+
+// BenchmarkKeys repairs rows that the target lacks, one by one, and looks at
+// them again.
+func BenchmarkKeys(b *testing.B) {
+	const rows = 5000
+	for b.Loop() {
+		b.StopTimer()
+		f := newField(b, setup{both: plain, lock: 25 * time.Millisecond})
+		f.super(router.Source, "INSERT INTO t SELECT n, n FROM generate_series(1, 5000) n", "ANALYZE t")
+		keys := make([]rewrite.RowKey, rows)
+		for n := range keys {
+			keys[n] = key(n + 1)
+		}
+		f.dirty("public.t", "", shadow.CauseRequested, keys...)
+		b.StartTimer()
+		began := time.Now()
+		w := f.drainWith(f.opt)
+		took := time.Since(began)
+		b.StopTimer()
+		f.same("SELECT count(*) FROM t")
+		b.ReportMetric(float64(w.Status().Repaired+w.Status().Equal)/took.Seconds(), "keys/s")
 		b.StartTimer()
 	}
 }

@@ -101,11 +101,27 @@ func (l *lane) page(ctx context.Context, target int, low, high rewrite.RowKey, n
 	for _, row := range answers[1].rows {
 		if hasNull(row) {
 			keys = append(keys, "")
+			if err := l.foreign(); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		keys = append(keys, rewrite.KeyFrom(row))
 	}
 	return keys, nil
+}
+
+// foreign notes, once in a walk, that the target has rows with keys that no row
+// of the source can have. They are not touched: there is no key to lock.
+func (l *lane) foreign() error {
+	w := l.walk
+	if w.foreign {
+		return nil
+	}
+	w.foreign = true
+	return l.opt.Divergences.Diverge(Divergence{
+		Table: w.rng.Table, Kind: Extra, State: Confirmed, Cause: w.rng.Mark.Cause, Epoch: l.opt.Epoch, Seen: l.opt.Now(),
+	})
 }
 
 func hasNull(row [][]byte) bool {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +79,7 @@ type field struct {
 	plan     *rewrite.Plan
 	ledger   *reconcile.Ledger
 	opt      Options
+	mu       sync.Mutex // of found
 	found    []Divergence
 	hand     lane
 	life     shadow.Incarnation
@@ -122,7 +124,12 @@ func newField(t testing.TB, s setup) *field {
 		Connect: func(ctx context.Context, side router.Side) (*pgconn.PgConn, error) {
 			return f.connect(ctx, side, "service")
 		},
-		Divergences: sinkFunc(func(d Divergence) error { f.found = append(f.found, d); return nil }),
+		Divergences: sinkFunc(func(d Divergence) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.found = append(f.found, d)
+			return nil
+		}),
 	}
 	if s.lock == 0 {
 		f.opt.LockMost = 500 * time.Millisecond // schedules here have a person's pace

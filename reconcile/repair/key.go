@@ -30,21 +30,15 @@ const (
 // repair brings one key of a table to where the authority is. Its error is one
 // of the fence: the worker may not write any more.
 func (r *repairer) repair(ctx context.Context, s *shape, k reconcile.DirtyKey) (report, error) {
-	oldest, found, err := r.pending(ctx, k.Marks)
+	flying, err := r.flying(ctx, k.Marks)
 	switch {
 	case err != nil:
 		return reportOf(err)
-	case found && oldest.Until == reconcile.Unknown:
-		through, err := r.now(ctx)
-		if err != nil {
-			return reportOf(err)
-		}
-		return report{outcome: InFlight, through: through}, nil
-	case found:
-		return report{outcome: InFlight, txid: oldest.TxID}, nil
+	case flying.outcome == InFlight:
+		return flying, nil
 	}
 	t := task{shape: s, members: []rewrite.RowKey{k.Key}}
-	rep := report{outcome: Busy}
+	rep := report{outcome: Equal}
 	for again := 0; again < mostAttempts; {
 		res, err := r.attempt(ctx, t)
 		if err != nil {
@@ -55,31 +49,40 @@ func (r *repairer) repair(ctx context.Context, s *shape, k reconcile.DirtyKey) (
 			t = next
 			continue
 		}
-		if res.differs && !res.again {
-			rep.kind, rep.columns = res.kind, res.columns
-		}
-		switch {
-		case res.again:
+		if res.again {
 			again++
-		case len(res.unproven) == 0 || t.outwaited:
-			rep.outcome = Equal
-			if rep.kind != "" {
-				rep.outcome = Wrote
-			}
-			return rep, nil
-		default:
-			over, err := r.outwait(ctx, res.unproven)
-			if err != nil {
-				return reportOf(err)
-			}
-			if !over {
-				rep.outcome = Unproven
-				return rep, nil
-			}
-			t.outwaited = true
+			continue
 		}
+		if res.differs {
+			rep.outcome, rep.kind, rep.columns = Wrote, res.kind, res.columns
+		}
+		if len(res.unproven) == 0 || t.outwaited {
+			return rep, nil
+		}
+		switch over, err := r.outwait(ctx, res.unproven); {
+		case err != nil:
+			return reportOf(err)
+		case !over:
+			rep.outcome = Unproven
+			return rep, nil
+		}
+		t.outwaited = true
 	}
+	rep.outcome = Busy
 	return rep, nil
+}
+
+// flying says which of the marking transactions are not over.
+func (r *repairer) flying(ctx context.Context, marks []reconcile.Mark) (report, error) {
+	oldest, found, err := r.pending(ctx, marks)
+	switch {
+	case err != nil || !found:
+		return report{}, err
+	case oldest.Until == reconcile.Unknown:
+		through, err := r.now(ctx)
+		return report{outcome: InFlight, through: through}, err
+	}
+	return report{outcome: InFlight, txid: oldest.TxID}, nil
 }
 
 // reportOf sorts an error; those of the fence are errors still.

@@ -50,8 +50,8 @@ const (
 // holds no values.
 type Divergence struct {
 	Table   string
-	Key     rewrite.RowKey
-	Kind    Kind // empty with Verified: whatever it was
+	Key     rewrite.RowKey // empty: rows of the target whose keys the source's type cannot hold
+	Kind    Kind           // empty with Verified: whatever it was
 	State   State
 	Columns []string // of the target; for Value
 	Cause   shadow.Cause
@@ -63,7 +63,8 @@ type Divergence struct {
 	Seen       time.Time
 }
 
-// Sink takes divergences; what it returns as an error keeps the key dirty.
+// Sink takes divergences, of several goroutines at the same time; an error keeps
+// the key dirty.
 type Sink interface{ Diverge(Divergence) error }
 
 type nobody struct{}

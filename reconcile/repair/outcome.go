@@ -45,7 +45,9 @@ func (o Outcome) pause(tries int) time.Duration {
 		return time.Second
 	case Refused:
 		return min(time.Second<<min(tries, 6), time.Minute)
-	case Flapping, Unmapped:
+	case Unmapped:
+		return time.Second
+	case Flapping:
 		return 24 * time.Hour
 	}
 	return time.Second

@@ -32,23 +32,29 @@ func (l *lane) repairKeys(ctx context.Context, keys []reconcile.DirtyKey) error 
 	var done []repaired
 	for i, k := range keys {
 		if ctx.Err() != nil || l.worker.blocked() != "" {
-			for _, rest := range keys[i:] {
-				l.opt.Ledger.Release(rest)
-			}
+			l.giveBack(keys[i:])
 			break
 		}
 		rep, err := l.repairKey(ctx, k)
 		if err != nil {
-			for _, rest := range keys[i:] {
-				l.opt.Ledger.Release(rest)
-			}
+			l.giveBack(keys[i:])
 			l.settle(done)
 			return err
 		}
 		done = append(done, repaired{k, rep})
+		if rep.outcome == Broken {
+			l.giveBack(keys[i+1:])
+			break
+		}
 	}
 	l.settle(done)
 	return nil
+}
+
+func (l *lane) giveBack(keys []reconcile.DirtyKey) {
+	for _, k := range keys {
+		l.opt.Ledger.Release(k)
+	}
 }
 
 func (l *lane) repairKey(ctx context.Context, k reconcile.DirtyKey) (report, error) {

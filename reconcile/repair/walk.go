@@ -37,6 +37,7 @@ type walk struct {
 	tries    int              // at a chunk that others have locked
 	refused  int              // rows that the target did not take
 	swept    []rewrite.RowKey // the target's key up to which it was swept, per target; empty: its beginning
+	foreign  bool             // the target has keys that the source cannot have
 	progress *progress
 }
 

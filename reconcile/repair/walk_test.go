@@ -209,8 +209,13 @@ func TestParentsAreWalkedFirst(t *testing.T) {
 		defer mu.Unlock()
 		order = append(order, table)
 	}
+	single := 0
+	f.opt.Observe.Key = func(string, Outcome) { mu.Lock(); defer mu.Unlock(); single++ }
 	f.drain()
 	f.same("SELECT count(*) FROM a")
+	if single != 0 {
+		t.Errorf("%d rows were repaired by themselves", single)
+	}
 	if got := strings.Join(order, " "); strings.Contains(got, "public.a public.z") {
 		t.Errorf("chunks were of %s", got)
 	}

@@ -5,19 +5,36 @@ import (
 	"slices"
 )
 
-// reads are the kinds of statements that change nothing; all others are held
-// for writes.
-var reads = []string{"read", "select", "show", "values"}
+// class is what can be asked of a statement: to be mirrored, or compared.
+type class uint8
 
-func (s *Statement) writes() bool { return !slices.Contains(reads, s.Kind) }
+const (
+	writing class = iota // also what nobody understood: it may write
+	reading
+	neither // of transactions and sessions: there is nothing to mirror or compare
+	mixed   // of which nobody knows what they were
+)
+
+var classes = map[string]class{
+	"read": reading, "select": reading, "show": reading, "values": reading, "copy_out": reading,
+	"control": neither, "session": neither,
+	"other": mixed,
+}
+
+func (s *Statement) class() class { return classes[s.Kind] }
 
 // missed counts the executions that were not mirrored, or not compared.
 func (s *Statement) missed() uint64 {
-	done := s.Compared
-	if s.writes() {
-		done = s.Mirrored
+	switch s.class() {
+	case writing:
+		return s.Seen - min(s.Mirrored, s.Seen)
+	case reading:
+		return s.Seen - min(s.Compared, s.Seen)
+	case mixed:
+		return s.Seen - min(s.Mirrored+s.Compared, s.Seen)
+	case neither:
 	}
-	return s.Seen - min(done, s.Seen)
+	return 0
 }
 
 func coverageOf(statements []Statement) Coverage {
@@ -28,10 +45,15 @@ func coverageOf(statements []Statement) Coverage {
 		if s.Skipped == nil {
 			s.Skipped = map[string]uint64{}
 		}
-		if s.writes() {
+		switch s.class() {
+		case writing:
 			c.Writes.add(s)
-		} else {
+		case reading:
 			c.Reads.add(s)
+		case neither:
+			c.Neither.add(s)
+		case mixed:
+			c.Mixed.add(s)
 		}
 	}
 	slices.SortStableFunc(c.Statements, func(a, b Statement) int {
@@ -49,6 +71,21 @@ func (c *Covered) add(s *Statement) {
 	c.Compared += s.Compared
 	c.Matched += s.Matched
 	c.Diverged += s.Diverged
+}
+
+// unmirrored counts executions of writes that were not mirrored for a reason.
+func unmirrored(statements []Statement) (n uint64) {
+	for i := range statements {
+		if statements[i].class() != writing {
+			continue
+		}
+		for reason, times := range statements[i].Skipped {
+			if !slices.Contains(nothing, reason) {
+				n += times
+			}
+		}
+	}
+	return n
 }
 
 // gapsOf sums what was left out, the most frequent reason first. What has no
@@ -88,35 +125,3 @@ func gapsOf(statements []Statement) []Gap {
 	})
 	return list
 }
-
-// unexplained is the reason of what has none.
-const unexplained = "unexplained"
-
-var meanings = map[string]string{
-	unexplained:   "No reason was recorded.",
-	"new":         "The table had not been copied yet.",
-	"failed":      "The target refused or failed the write; its keys were repaired afterwards, or are in the backlog.",
-	"rejected":    "The target refused the write; its keys were repaired afterwards, or are in the backlog.",
-	"budget":      "The target took longer than the mirror's budget; the keys became dirty.",
-	"breaker":     "The target was held off; the keys became dirty.",
-	"off":         "Mirroring was switched off by hand; the keys became dirty.",
-	"lost":        "The outcome of a COMMIT was not known; the keys became dirty.",
-	"crash":       "The proxy ended between the two commits; the keys became dirty.",
-	"restart":     "A server was restarted and may have lost commits; the keys of that time became dirty.",
-	"bulk":        "More rows than limits.inline_rows; the keys or the table became dirty.",
-	"uncaptured":  "The changed rows could not be seen; the table became dirty as mirror.on_uncaptured says.",
-	"unmirrored":  "The phase mirrored nothing at that time.",
-	"unmapped":    "The table is not mapped: it exists on one side only.",
-	"unparsed":    "The statement could not be analysed and went to the source unchanged.",
-	"ddl":         "It changed the schema.",
-	"not_sampled": "It was not in the sample of shadow reads.",
-	"sample":      "It was not in the sample of shadow reads.",
-	"shape":       "Its tables differ between the sides, so the source answered it.",
-	"volatile":    "It calls something that answers differently each time.",
-	"not_ready":   "A table of it was not ready.",
-	"transaction": "It ran in a transaction that cannot be compared.",
-	"dirty":       "A row of it was in flight or in the backlog.",
-	"limit":       "The result was larger than what is compared.",
-}
-
-func meaningOf(reason string) string { return meanings[reason] }

@@ -34,6 +34,8 @@ type Step struct {
 type Coverage struct {
 	Writes     Covered     `json:"writes"`
 	Reads      Covered     `json:"reads"`
+	Neither    Covered     `json:"neither" doc:"of transactions and sessions: nothing to mirror or compare"`
+	Mixed      Covered     `json:"mixed" doc:"beyond the number of statements that are told apart"`
 	Gaps       []Gap       `json:"gaps" doc:"what was not mirrored or not compared, by reason"`
 	Statements []Statement `json:"statements" doc:"the least covered first"`
 }

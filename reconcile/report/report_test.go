@@ -133,10 +133,16 @@ func TestWhatIsARisk(t *testing.T) {
 		{"nothing mirrored", func(in *Input) { in.Standing.Mirror, in.Standing.Phase = "idle", "observe" }, Medium, "Nothing is mirrored in phase observe"},
 		{"a worker that is paused", func(in *Input) { in.Standing.Worker, in.Standing.Why = "paused", "night" }, High, "The worker is paused, so nothing is repaired. Reason: night"},
 		{"a worker that cannot", func(in *Input) { in.Standing.Worker, in.Standing.Why = "blocked", "no target" }, Medium, "The worker cannot work: no target"},
-		{"writes that were not mirrored", func(in *Input) { in.Statements = []Statement{{Kind: "update", Seen: 1000, Mirrored: 999}} }, Medium, "1 of 1,000 executions of writes were not mirrored as they ran (0.10 %)"},
+		{"writes that were not mirrored", func(in *Input) {
+			in.Statements = []Statement{{Kind: "update", Seen: 1000, Mirrored: 999, Skipped: map[string]uint64{"budget": 1}}}
+		}, Medium, "1 of 1,000 executions of writes were not mirrored as they ran (0.10 %)"},
 		{"uncaptured writes", func(in *Input) {
 			in.Statements = []Statement{{Kind: "call", Seen: 2, Skipped: map[string]uint64{"uncaptured": 2}, Tables: []string{"a", "b"}}}
-		}, Medium, "The rows that 2 executions changed could not be seen; until the ranges that this made dirty are walked, nothing proves these tables equal: a, b."},
+		}, Medium, "The rows that 2 executions changed could not be seen (uncaptured); until the ranges that this made dirty are walked, nothing proves these tables equal: a, b."},
+		{"writes without a word", func(in *Input) { in.Statements = []Statement{{Kind: "update", Seen: 3, Mirrored: 1}} }, Low, "Of 2 executions nobody has recorded why"},
+		{"a body", func(in *Input) {
+			in.Statements = []Statement{{Kind: "body", Seen: 1, Skipped: map[string]uint64{"body": 1}, Tables: []string{"a"}}}
+		}, Medium, "The rows that 1 execution changed could not be seen (body)"},
 		{"nothing compared", func(in *Input) { in.Statements = []Statement{{Kind: "select", Seen: 5}} }, Low, "No read was compared"},
 		{"few compared", func(in *Input) { in.Statements = []Statement{{Kind: "select", Seen: 5, Compared: 5, Matched: 5}} }, Low, "5 reads were compared and none differed"},
 		{"many compared", func(in *Input) {
@@ -203,6 +209,26 @@ func TestWhatWasLeftOutIsSummedByReason(t *testing.T) {
 	}
 	if !slices.Equal(order, []string{"c", "a", "b"}) {
 		t.Errorf("the least covered are not first: %v", order)
+	}
+}
+
+func TestWhatThereIsNothingToMirrorOfIsNoRisk(t *testing.T) {
+	high, medium, low := risky(func(in *Input) {
+		in.Statements = []Statement{
+			{Kind: "control", Seen: 900}, {Kind: "session", Seen: 9},
+			{Kind: "insert", Seen: 5, Skipped: map[string]uint64{"unmapped": 5}},
+			{Kind: "insert", Seen: 5, Mirrored: 5},
+		}
+	})
+	if len(high)+len(medium)+len(low) != 0 {
+		t.Errorf("%q %q %q", high, medium, low)
+	}
+	c := New(Input{Statements: []Statement{{Kind: "control", Seen: 900}, {Kind: "other", Seen: 9, Mirrored: 4, Compared: 2}, {Kind: "unknown", Seen: 1}}}).Coverage
+	if c.Neither.Seen != 900 || c.Mixed.Seen != 9 || c.Writes.Seen != 1 || c.Reads.Seen != 0 {
+		t.Errorf("%+v", c)
+	}
+	if len(c.Gaps) != 1 || c.Gaps[0].Executions != 3+1 {
+		t.Errorf("%+v", c.Gaps)
 	}
 }
 

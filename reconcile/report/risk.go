@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -120,15 +121,18 @@ func (r *risks) standing(s *Standing) {
 }
 
 func (r *risks) coverage(c *Coverage) {
-	w := &c.Writes
-	if missed := w.Seen - min(w.Mirrored, w.Seen); missed > 0 {
+	if missed := unmirrored(c.Statements); missed > 0 {
 		r.add(Medium, "%s of %s executions of writes were not mirrored as they ran (%s). Each reason is under Coverage; the keys or tables were marked and repaired, or are in the backlog.",
-			count(missed), count(w.Seen), share(missed, w.Seen))
+			count(missed), count(c.Writes.Seen), share(missed, c.Writes.Seen))
 	}
 	for _, g := range c.Gaps {
-		if g.Reason == "uncaptured" {
-			r.add(Medium, "The rows that %s changed could not be seen; until the ranges that this made dirty are walked, nothing proves these tables equal: %s.",
-				plural(int(g.Executions), "execution", "executions"), some(g.Tables))
+		switch {
+		case strings.HasSuffix(g.Meaning, unseen):
+			r.add(Medium, "The rows that %s changed could not be seen (%s); until the ranges that this made dirty are walked, nothing proves these tables equal: %s.",
+				plural(int(g.Executions), "execution", "executions"), g.Reason, some(g.Tables))
+		case g.Reason == unexplained:
+			r.add(Low, "Of %s nobody has recorded why they were not mirrored or not compared: some failed or changed no row.",
+				plural(int(g.Executions), "execution", "executions"))
 		}
 	}
 	switch {

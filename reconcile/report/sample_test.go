@@ -67,11 +67,13 @@ func sampleStatements(word func(string) string) []Statement {
 			Digest: word("11c0ffee52aa7b31"), Kind: word("update"), Tables: []string{word("public.orders"), word("public.users")}, Seen: 90_400, Mirrored: 90_311,
 			Skipped: map[string]uint64{word("breaker"): 89},
 		},
-		{Digest: word("d00dfeed90182736"), Kind: word("call"), Tables: []string{word("public.events")}, Seen: 312, Skipped: map[string]uint64{word("uncaptured"): 312}},
+		{Digest: word("d00dfeed90182736"), Kind: word("body"), Tables: []string{word("public.events")}, Seen: 312, Skipped: map[string]uint64{word("uncaptured"): 312}},
 		{
 			Digest: word("5e1ec7ed00000001"), Kind: "select", Tables: []string{word("public.orders")}, Seen: 1_402_220, Compared: 14_031, Matched: 14_031,
 			Skipped: map[string]uint64{word("not_sampled"): 1_388_189},
 		},
+		{Digest: word("00000000000000aa"), Kind: "control", Seen: 640_000},
+		{Digest: "other", Kind: "other", Seen: 1_100, Mirrored: 400, Compared: 3, Matched: 3, Skipped: map[string]uint64{word("read"): 697}},
 		{Digest: word("5e1ec7ed00000002"), Kind: "select", Seen: 7_120, Skipped: map[string]uint64{word("volatile"): 7_120}},
 	}
 }

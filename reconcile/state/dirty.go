@@ -3,21 +3,9 @@ package state
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 )
-
-// Mark is one reason to wait before a dirty key or range is looked at: a
-// transaction that may still be changing it. What the words mean is the
-// caller's.
-type Mark struct {
-	Incarnation string `json:"incarnation,omitempty"`
-	TxID        uint64 `json:"txid,omitempty"`
-	Until       string `json:"until,omitempty"`
-	Cause       string `json:"cause"`
-	Count       uint64 `json:"count"`
-}
 
 // DirtyKey is a row that may differ between the sides. The store holds it in
 // the clear: it is never exported.
@@ -142,38 +130,40 @@ func (w *writer) dirtyRange(r *DirtyRange) {
 }
 
 func (w *writer) marks(m []Mark) string {
-	text, err := json.Marshal(m)
+	text, err := marksText(m)
 	if err != nil && w.err == nil {
 		w.err = err
 	}
-	return string(text)
+	return text
 }
 
 // blob is bytes that are never NULL.
 func blob(s string) []byte { return append([]byte{}, s...) }
 
-// DirtyKeys gives every dirty key to a function, the oldest first, until it
-// returns an error.
+// DirtyKeys gives every dirty key to a function, in no order, until it returns
+// an error.
 func (s *Store) DirtyKeys(ctx context.Context, each func(DirtyKey) error) error {
-	rows, err := s.read.QueryContext(ctx, "SELECT tbl, key, epoch, cause, first, last, marks FROM dirty_keys ORDER BY first")
+	rows, err := s.read.QueryContext(ctx, "SELECT tbl, key, epoch, cause, first, last, marks FROM dirty_keys")
 	if err != nil {
 		return s.explain("read", err)
 	}
 	defer func() { _ = rows.Close() }()
+	known := words{}
 	for rows.Next() {
 		var (
-			k           DirtyKey
-			key, marks  []byte
-			epoch       int64
-			first, last int64
+			table, cause, marks sql.RawBytes
+			key                 []byte
+			epoch, first, last  int64
 		)
-		if err := rows.Scan(&k.Table, &key, &epoch, &k.Cause, &first, &last, &marks); err != nil {
+		if err := rows.Scan(&table, &key, &epoch, &cause, &first, &last, &marks); err != nil {
 			return s.explain("read", err)
 		}
-		k.Key, k.Epoch = string(key), uint64(epoch)
-		k.First, k.Last = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
-		if err := json.Unmarshal(marks, &k.Marks); err != nil {
-			return fmt.Errorf("%s: a dirty key of %s has marks that cannot be read: %w", s.path, k.Table, ErrDamaged)
+		k := DirtyKey{
+			Table: known.word(table), Key: string(key), Epoch: uint64(epoch), Cause: known.word(cause),
+			First: time.UnixMicro(first).UTC(), Last: time.UnixMicro(last).UTC(),
+		}
+		if k.Marks, err = marksOf(marks, known); err != nil {
+			return fmt.Errorf("%s: a dirty key of %s has %w: %w", s.path, k.Table, err, ErrDamaged)
 		}
 		if err := each(k); err != nil {
 			return err
@@ -204,8 +194,8 @@ func (s *Store) DirtyRanges(ctx context.Context) ([]DirtyRange, error) {
 		}
 		r.ID, r.Epoch, r.Rows, r.Low, r.High = uint64(id), uint64(epoch), uint64(n), string(low), string(high)
 		r.Started, r.Updated = time.UnixMicro(started).UTC(), time.UnixMicro(update).UTC()
-		if err := json.Unmarshal(marks, &r.Marks); err != nil {
-			return nil, fmt.Errorf("%s: dirty range %d of %s has marks that cannot be read: %w", s.path, r.ID, r.Table, ErrDamaged)
+		if r.Marks, err = marksOf(marks, words{}); err != nil {
+			return nil, fmt.Errorf("%s: dirty range %d of %s has %w: %w", s.path, r.ID, r.Table, err, ErrDamaged)
 		}
 		ranges = append(ranges, r)
 	}

@@ -31,7 +31,7 @@ CREATE TRIGGER acts_stay_as_they_are BEFORE UPDATE ON acts BEGIN SELECT RAISE(AB
 `
 
 // whatMayDiffer has times in microseconds since 1970, keys as rewrite.RowKey,
-// and marks as JSON (Mark).
+// and marks as lines (marksText).
 const whatMayDiffer = `
 CREATE TABLE mapped_tables (tbl TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE dirty_keys (

@@ -24,6 +24,7 @@ const (
 	CodeReadOnly          = "25006"
 	CodeSerialization     = "40001"
 	CodeIO                = "58030"
+	CodeTooLarge          = "54000"
 )
 
 // AppendError appends e as a FATAL ErrorResponse: after it the session ends.
