@@ -95,6 +95,10 @@ func (s *session) converse(in []byte, boundary byte) error {
 	if err == nil && boundary == 0 {
 		err = c.settle()
 	}
+	s.mirror.open = boundary == 0 || boundary == 'H'
+	if s.eng.Settled() {
+		s.mirror.portals = nil
+	}
 	if err != nil {
 		_ = c.flushReply()
 		return err
@@ -121,7 +125,7 @@ func (c *conversation) run(in []byte, boundary byte) error {
 // message takes one message of an extended batch.
 func (c *conversation) message(kind byte, message []byte) error {
 	body := message[wire.HeaderSize:]
-	if c.failed && kind != 'S' {
+	if (c.failed || c.refusal != nil) && kind != 'S' {
 		return nil // as the server does
 	}
 	switch kind {
@@ -403,12 +407,12 @@ func (c *conversation) sync() error {
 		return err
 	}
 	if c.refusal != nil {
-		return c.refuse(c.refusal)
+		return c.refuse(refusing{words: c.refusal, sync: true})
 	}
 	if c.failed || c.m.block || c.m.tx == nil {
 		return c.ready(nil)
 	}
-	return c.commit(func() (shadow.Ending, error) { return c.syncs(nil) })
+	return c.commit(true, func() (shadow.Ending, error) { return c.syncs(nil) })
 }
 
 // ready sends the Sync and passes what comes on.
@@ -470,8 +474,9 @@ func (c *conversation) tellAll(messages []byte) error {
 }
 
 // commit ends the mirrored transaction on both sides; authority commits on the
-// source, and what it tells the client waits until all is done.
-func (c *conversation) commit(authority func() (shadow.Ending, error)) error {
+// source, and what it tells the client waits until all is done. sync says that
+// its answer ends with ReadyForQuery.
+func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)) error {
 	s := c.s
 	tx := c.m.tx
 	tables := tx.Tables()
@@ -493,7 +498,7 @@ func (c *conversation) commit(authority func() (shadow.Ending, error)) error {
 	s.server.committed(tables, outcome, tx.Cause(), time.Since(began))
 	c.m.tx, c.m.strict = nil, false
 	if err != nil {
-		return c.refuse(wordsOfCommit(err))
+		return c.refuse(refusing{words: wordsOfCommit(err), ends: true, sync: sync || c.simple})
 	}
 	failpoint.Hit(failpoint.Answered)
 	return failed
@@ -516,18 +521,28 @@ func wordsOfCommit(err error) *wire.Error {
 	}
 }
 
-// refuse ends the batch with an error of ours: the source's transaction fails,
-// too, and the client is told as a server would.
-func (c *conversation) refuse(words *wire.Error) error {
-	c.s.server.opt.Log.Warn("a transaction was refused", "error", words.Cause)
-	inside := c.s.eng.Tx() != 'I'
+// refusing says how a batch is refused.
+type refusing struct {
+	words *wire.Error
+	ends  bool // the transaction is over with it
+	sync  bool // the client's Sync has been reached, or there is none
+}
+
+// refuse answers with an error of ours: the source's transaction fails, too, and
+// the client is told as a server would.
+func (c *conversation) refuse(r refusing) error {
+	c.s.server.opt.Log.Warn("a transaction was refused", "session", c.s.id, "error", r.words.Cause)
 	var f pgwire.Flight
-	f.Fail()
+	if r.ends && c.s.eng.Tx() != 'I' {
+		f.Run("ROLLBACK")
+	} else {
+		f.Fail()
+	}
 	out, err := f.Sync()
 	if err != nil {
 		return err
 	}
-	c.out, c.owed, c.tag = append(c.out[:0], out...), c.owed[:0], nil
+	c.out, c.owed, c.tag, c.refusal, c.failed = append(c.out[:0], out...), c.owed[:0], nil, nil, true
 	if err := c.write(); err != nil {
 		return err
 	}
@@ -539,14 +554,12 @@ func (c *conversation) refuse(words *wire.Error) error {
 		if message[0] != 'Z' {
 			continue
 		}
-		tx := byte('I')
-		if inside {
-			tx = 'E'
-		}
-		if err := c.tell(pgwire.AppendFailure(nil, words)); err != nil {
+		if err := c.tell(pgwire.AppendFailure(nil, r.words)); err != nil || !r.sync {
 			return err
 		}
-		return c.tell(pgwire.AppendReady(nil, tx))
+		c.failed = false
+		c.m.block = message[wire.HeaderSize] != 'I'
+		return c.tell(message)
 	}
 }
 

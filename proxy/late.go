@@ -30,7 +30,7 @@ func (s *session) dialLate(side router.Side) error {
 // source, which cannot be asked for its defaults then: it serves for writes of
 // ours, and is dialled anew before it answers the client.
 func (s *session) dialBare() error {
-	ctx, cancel := context.WithTimeoutCause(s.server.ctx, lateTime, errLoginTime)
+	ctx, cancel := context.WithTimeoutCause(s.server.ctx, s.server.opt.Mirror.Budget, errLoginTime)
 	defer cancel()
 	asked, err := forSide(s.server.live.Load(), router.Target, s.share.startup)
 	if err != nil {

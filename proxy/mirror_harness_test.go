@@ -225,7 +225,20 @@ func (n *mirrored) equal(t testing.TB, tables ...string) {
 		sql := "SELECT * FROM " + table + " ORDER BY 1"
 		source, target := n.rows(t, router.Source, sql), n.rows(t, router.Target, sql)
 		if !slices.Equal(source, target) {
-			t.Errorf("%s differs:\nsource %v\ntarget %v", table, source, target)
+			t.Errorf("%s differs: %d rows and %d", table, len(source), len(target))
+			for i := range max(len(source), len(target)) {
+				left, right := "nothing", "nothing"
+				if i < len(source) {
+					left = source[i]
+				}
+				if i < len(target) {
+					right = target[i]
+				}
+				if left != right {
+					t.Errorf("first at row %d:\nsource %.200s\ntarget %.200s", i, left, right)
+					break
+				}
+			}
 		}
 	}
 }

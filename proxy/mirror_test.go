@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/router"
 )
 
@@ -242,4 +243,110 @@ func TestCopyMakesItsTableDirty(t *testing.T) {
 		t.Errorf("dirty tables %v", whole)
 	}
 	proxy.equal(t, "things")
+}
+
+func TestWhatTheJournalCannotTakeIsNotCommitted(t *testing.T) {
+	proxy := newMirrored(t, things, things, nil, nil)
+	conn := proxy.client(t)
+	do(t, conn, "INSERT INTO things (id) VALUES (1)")
+	proxy.journal.refuses = errors.New("the disk is full")
+	code := func(err error) string {
+		var refused *pgconn.PgError
+		errors.As(err, &refused)
+		if refused == nil {
+			return ""
+		}
+		return refused.Code
+	}
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec} {
+		if _, err := conn.Exec(t.Context(), "INSERT INTO things (id) VALUES ($1)", mode, 2); code(err) != "58030" {
+			t.Errorf("%v: autocommit: %v", mode, err)
+		}
+		for _, step := range []string{"BEGIN", "UPDATE things SET name = 'x'"} {
+			if _, err := conn.Exec(t.Context(), step, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := conn.Exec(t.Context(), "COMMIT", mode); code(err) != "58030" {
+			t.Errorf("%v: COMMIT: %v", mode, err)
+		}
+		if status := conn.PgConn().TxStatus(); status != 'I' {
+			t.Errorf("%v: the transaction is %c after its COMMIT has failed", mode, status)
+		}
+	}
+	var b pgx.Batch
+	b.Queue("INSERT INTO things (id) VALUES (7)")
+	b.Queue("INSERT INTO things (id) VALUES ($1)", 8)
+	if err := conn.SendBatch(t.Context(), &b).Close(); code(err) != "58030" {
+		t.Errorf("a pipeline: %v", err)
+	}
+	proxy.journal.refuses = nil
+	do(t, conn, "INSERT INTO things (id) VALUES (9)")
+	proxy.equal(t, "things")
+	if got := proxy.rows(t, router.Source, "SELECT id, name FROM things ORDER BY 1"); !slices.Equal(got, []string{"1|∅|", "9|∅|"}) {
+		t.Errorf("the source has %v", got)
+	}
+	proxy.clean(t)
+}
+
+func TestAStrictTableFailsWithItsTarget(t *testing.T) {
+	strict := true
+	narrow := []string{"CREATE TABLE things (id int PRIMARY KEY CHECK (id < 100), name text, n numeric, at timestamptz, tags text[])"}
+	m := &rewrite.Mapping{Tables: []rewrite.TableMap{{
+		Source: rewrite.Name{Schema: "public", Name: "things"}, Strict: &strict,
+		Targets: []rewrite.TargetMap{{Target: rewrite.Name{Schema: "public", Name: "things"}}},
+	}}}
+	proxy := newMirrored(t, things, narrow, m, nil)
+	conn := proxy.client(t)
+	do(t, conn, "INSERT INTO things (id) VALUES (1)")
+	var refused *pgconn.PgError
+	if _, err := conn.Exec(t.Context(), "INSERT INTO things (id) VALUES (100)"); !errors.As(err, &refused) || refused.Code != "40001" {
+		t.Errorf("a row that the target refuses: %v", err)
+	}
+	do(t, conn, "INSERT INTO things (id) VALUES (2)")
+	proxy.equal(t, "things")
+	proxy.clean(t)
+}
+
+func TestARowThatTheTargetRefusesIsDirtyAndNobodyFails(t *testing.T) {
+	narrow := []string{"CREATE TABLE things (id int PRIMARY KEY CHECK (id < 100), name text, n numeric, at timestamptz, tags text[])"}
+	proxy := newMirrored(t, things, narrow, nil, nil)
+	conn := proxy.client(t)
+	for _, sql := range []string{
+		"INSERT INTO things (id) VALUES (1)", "INSERT INTO things (id) VALUES (100)", "INSERT INTO things (id) VALUES (2)",
+		"BEGIN", "INSERT INTO things (id) VALUES (3)", "INSERT INTO things (id) VALUES (101)", "COMMIT",
+	} {
+		do(t, conn, sql)
+	}
+	keys, whole := proxy.journal.dirty()
+	if keys["public.things"] != 3 || len(whole) > 0 {
+		t.Errorf("dirty: %v %v", keys, whole)
+	}
+	if got := proxy.rows(t, router.Target, "SELECT id FROM things ORDER BY 1"); !slices.Equal(got, []string{"1|", "2|"}) {
+		t.Errorf("the target has %v", got)
+	}
+}
+
+func TestLongBatchesAreMirrored(t *testing.T) {
+	proxy := newMirrored(t, things, things, nil, nil)
+	conn := proxy.client(t)
+	long := strings.Repeat("ü", 200_000)
+	if _, err := conn.Exec(t.Context(), "INSERT INTO things (id, name) VALUES ($1, $2)", pgx.QueryExecModeExec, 1, long); err != nil {
+		t.Fatal(err)
+	}
+	var b pgx.Batch
+	for i := range 3000 {
+		b.Queue("INSERT INTO things (id, name) VALUES ($1, $2)", 1000+i, long[:200])
+	}
+	if err := conn.SendBatch(t.Context(), &b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	proxy.equal(t, "things")
+	proxy.clean(t)
+	if _, err := conn.Exec(t.Context(), "INSERT INTO things (id, name) VALUES ($1, $2)", pgx.QueryExecModeSimpleProtocol, 2, long); err != nil {
+		t.Fatal(err) // a text that is too long to be read
+	}
+	if keys, whole := proxy.journal.dirty(); keys["public.things"] > 0 || !slices.Equal(whole, []string{"public.things"}) {
+		t.Errorf("dirty: %v %v", keys, whole)
+	}
 }

@@ -29,6 +29,7 @@ type mirroring struct {
 	portals  map[string]*portal
 	normal   []byte // scratch
 	use      use    // of the batch at hand
+	open     bool   // a batch without its Sync was begun in the conversation
 	block    bool   // within an explicit transaction, as far as the conversation has come
 }
 
@@ -131,14 +132,23 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 			if p.plan.Class == writes.Control && b.Boundary != 'S' {
 				m.use.slow = true // what follows has to know
 			}
+		case 'E':
+			m.use.slow = m.use.slow || s.bound(body)
+		case 'D':
+			m.use.slow = m.use.slow || len(body) > 0 && body[0] == 'P' && s.bound(body[1:])
 		case 'F':
 			m.use.slow = true
 			m.use.apart = router.Writing
 		}
 	}
-	if m.tx != nil && !s.eng.Settled() && s.eng.Tx() == 'I' {
-		m.use.slow = true // captured writes wait for their Sync
-	}
+	m.use.slow = m.use.slow || m.open // it goes on until its Sync
+}
+
+// bound says that a portal was bound by the conversation, so that its answers
+// have to be cut back there.
+func (s *session) bound(body []byte) bool {
+	name, _, _ := bytes.Cut(body, []byte{0})
+	return s.mirror.portals[string(name)] != nil
 }
 
 // planned is a text with what becomes of it.
@@ -196,10 +206,21 @@ func tally(p *writes.Plan) {
 	switch p.Class {
 	case writes.Capture, writes.Truncate, writes.Control:
 	case writes.Pass:
-		p.Tally.Skipped("read") // nothing to mirror, and not compared
+		p.Tally.Skipped(passed(p)) // nothing to mirror, and not compared
 	default:
 		p.Tally.Skipped(string(p.Why))
 	}
+}
+
+// passed is why a statement that passes is not mirrored.
+func passed(p *writes.Plan) string {
+	switch p.Statement.Kind {
+	case rewrite.Insert, rewrite.Update, rewrite.Delete, rewrite.Merge, rewrite.Truncate, rewrite.CopyIn:
+		return "not_mapped"
+	case rewrite.Unknown, rewrite.Read, rewrite.CopyOut, rewrite.Control, rewrite.Session, rewrite.Definition, rewrite.Body:
+		return "read"
+	}
+	return "read"
 }
 
 var apartness = [...]router.Reason{

@@ -102,18 +102,19 @@ func (c *conversation) partCaptured(made *madeStatement) error {
 // not in a transaction.
 func (c *conversation) endQuery() error {
 	if c.refusal != nil {
-		return c.refuse(c.refusal)
+		return c.refuse(refusing{words: c.refusal, sync: true})
 	}
 	tag := c.tag
 	c.tag = nil
 	if c.failed || c.s.eng.Tx() != 'I' || c.m.tx == nil {
 		return c.ready(tag)
 	}
-	return c.commit(func() (shadow.Ending, error) { return c.syncs(tag) })
+	return c.commit(true, func() (shadow.Ending, error) { return c.syncs(tag) })
 }
 
 // controlQuery is a simple query of transaction control.
 func (c *conversation) controlQuery(message, text []byte) error {
+	c.simple = true
 	return c.control(controlOf(text), func() (shadow.Ending, error) {
 		c.out = append(c.out, message...)
 		return c.queried()
@@ -176,11 +177,8 @@ func (c *conversation) control(what control, run func() (shadow.Ending, error)) 
 		return err
 	}
 	if (what.op == commitOp || what.op == prepareOp) && c.m.tx != nil {
-		if c.refusal != nil {
-			return c.refuse(c.refusal)
-		}
 		c.m.block = false
-		return c.commit(run)
+		return c.commit(false, run)
 	}
 	ending, err := run()
 	if err != nil || c.failed {
@@ -239,7 +237,7 @@ func (c *conversation) functionCall(message []byte) error {
 		_, err := run()
 		return err
 	}
-	return c.commit(run)
+	return c.commit(true, run)
 }
 
 // relayMarked relays a batch on the fast lane, with the tables that it may
@@ -269,7 +267,7 @@ func (s *session) relayMarked(b *engine.Batch) error {
 	case s.eng.Tx() != 'I' && !ends:
 		return s.forward(b)
 	}
-	return c.commit(func() (shadow.Ending, error) {
+	return c.commit(true, func() (shadow.Ending, error) {
 		if err := s.forward(b); err != nil {
 			return shadow.Unknown, err
 		}

@@ -57,8 +57,11 @@ func TestCoverageIsCountedWhateverTheStoreDoes(t *testing.T) {
 			n.Skipped("breaker")
 		}
 		c.Counter("a", "update", nil).Compared(false)
+		s.mu.Lock()
 		s.err = errFull
+		s.mu.Unlock()
 		time.Sleep(1500 * time.Millisecond) //nolint:forbidigo // of the bubble
+		synctest.Wait()
 		if told != 1 || len(s.total) != 0 {
 			t.Errorf("told %d times, %v", told, s.total)
 		}
@@ -67,6 +70,7 @@ func TestCoverageIsCountedWhateverTheStoreDoes(t *testing.T) {
 		s.mu.Unlock()
 		c.Counter("a", "update", nil).Seen()
 		time.Sleep(time.Second) //nolint:forbidigo // of the bubble
+		synctest.Wait()
 		want := map[string]state.Coverage{
 			"a":         {Digest: "a", Seen: 3, Diverged: 1, Skipped: map[string]uint64{"breaker": 2}},
 			"b":         {Digest: "b", Seen: 1, Skipped: map[string]uint64{"breaker": 1}},

@@ -26,7 +26,7 @@ type DivergenceOptions struct {
 type Divergences struct {
 	o     DivergenceOptions
 	store sightings
-	turn  sync.Mutex // who holds it writes
+	turn  chan struct{} // who has put a value there writes
 
 	mu      sync.Mutex
 	next    *group
@@ -41,7 +41,7 @@ type sightings interface {
 // group is sightings that are written together.
 type group struct {
 	seen  []state.Seen
-	done  bool // turn guards the rest
+	done  bool // whose turn it is has the rest
 	fates []error
 	err   error
 }
@@ -65,7 +65,9 @@ func newDivergences(s sightings, o DivergenceOptions) *Divergences {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Divergences{o: o, store: s, next: &group{}, rates: map[string]*rate{}, dropped: map[string]uint64{}}
+	return &Divergences{
+		o: o, store: s, turn: make(chan struct{}, 1), next: &group{}, rates: map[string]*rate{}, dropped: map[string]uint64{},
+	}
 }
 
 // Diverge notes a sighting: it is durable when it returns nil. ErrDropped is no
@@ -95,8 +97,8 @@ func (d *Divergences) Diverge(n state.Seen) error {
 
 // write writes a group, unless one of its others has done that meanwhile.
 func (d *Divergences) write(g *group) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	d.turn <- struct{}{}
+	defer func() { <-d.turn }()
 	if g.done {
 		return g.err
 	}

@@ -19,22 +19,25 @@ import (
 const (
 	demoExit    = "DEMO_EXIT"
 	demoSeconds = "DEMO_SECONDS"
+	demoReport  = "DEMO_REPORT"
 )
 
 func demoCommand() *cobra.Command {
 	var leave bool
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Starts real databases, a load and the proxy, and shows what happens", Args: cobra.NoArgs,
-		Long: `Starts an old and a new PostgreSQL with the same small shop on both, and the
-proxy in front of them. Under load it takes the share of the reading sessions
-that the new one answers up to 100 % and back, kills the new one in between,
-aborts, and prints what the clients, the servers and the proxy have to say, with
-checks that must hold. Then it leaves all running, with the lines to type, until
-Ctrl-C.
+		Long: `Starts an old PostgreSQL with a small shop and a new one with its empty tables, one
+of them in another shape, and the proxy in front of them. Under load it mirrors
+every write, fills the new one, lets it answer a share of the reading sessions,
+and plants faults: the new one is killed for ten seconds, it refuses rows by a
+constraint of its own, a row of it is changed behind the proxy. It aborts, and
+prints what the clients, the servers and the proxy have to say, and the report,
+with checks that must hold. Then it leaves all running, with the lines to type,
+until Ctrl-C.
 
 PostgreSQL's server programs are taken from CROSSFADE_PG_BIN, the PATH, Debian's
 packages or the cache. DEMO_SECONDS is how long each share is held (3, or 1
-with --exit), and DEMO_EXIT=1 is --exit.`,
+with --exit), DEMO_EXIT=1 is --exit, and DEMO_REPORT is the file of the report.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := demoOptions(leave)
 			if err != nil {
@@ -50,7 +53,7 @@ with --exit), and DEMO_EXIT=1 is --exit.`,
 
 // demoOptions reads the environment.
 func demoOptions(leave bool) (demo.Options, error) {
-	opt := demo.Options{Serve: serve, Command: run, Exit: leave}
+	opt := demo.Options{Serve: serve, Command: run, Exit: leave, Report: os.Getenv(demoReport)}
 	if text := os.Getenv(demoExit); text != "" {
 		set, err := strconv.ParseBool(text)
 		if err != nil {

@@ -70,7 +70,7 @@ const dirtyMost = 1
 // before it returns.
 func (d *daemon) openMirrors(ctx context.Context) error {
 	if d.first.Mapping() == nil {
-		return nil
+		return d.forgetMapped(ctx)
 	}
 	m := &dualWrites{
 		config: d.first, live: d.live, store: d.store, log: d.log, dir: string(d.first.State.Dir), metrics: d.metrics,
@@ -109,6 +109,24 @@ func (d *daemon) openMirrors(ctx context.Context) error {
 	m.metrics.Backlog(m.backlog, func() (int, uint64) { s := j.Stats(); return s.Open, s.Bytes })
 	d.mirrors = m
 	return m.begin(ctx)
+}
+
+// forgetMapped makes tables of a former life that nobody mirrors now new again,
+// should they come back: what is written meanwhile is on one side only.
+func (d *daemon) forgetMapped(ctx context.Context) error {
+	mapped, err := d.store.Mapped(ctx)
+	if err != nil || len(mapped) == 0 {
+		return err
+	}
+	j, open, err := journal.Open(filepath.Join(string(d.first.State.Dir), "journal"), journal.Options{Log: d.log})
+	if err != nil {
+		return err
+	}
+	l, err := reconcile.OpenLedger(d.store, j, reconcile.LedgerOptions{Open: open, Log: d.log})
+	if err == nil {
+		err = errors.Join(l.Adopt(nil, shadow.Intent{Epoch: firstEpoch}), l.Close())
+	}
+	return errors.Join(err, j.Close())
 }
 
 // attachMirrors lets operators at the mirror, and the mirror know the sessions.

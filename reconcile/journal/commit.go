@@ -47,12 +47,12 @@ func (j *Journal) run() {
 // commit writes what has come since the last time, if anything has.
 func (j *Journal) commit() error {
 	b, settles := j.take()
+	if b == nil {
+		return nil
+	}
 	buf := b.buf
 	if len(settles) > 0 {
 		buf = appendRecord(buf, func(buf []byte) []byte { return appendSettle(buf, settles) })
-	}
-	if len(buf) == 0 {
-		return nil
 	}
 	err := j.write(buf)
 	if err != nil {
@@ -66,13 +66,14 @@ func (j *Journal) commit() error {
 	return nil
 }
 
-// take begins a new batch and returns the one before.
+// take begins a new batch and returns the one before, which is the caller's
+// then; nil if there is nothing to write.
 func (j *Journal) take() (*batch, []uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	b, settles := j.filling, j.settles
 	if len(b.buf) == 0 && len(settles) == 0 {
-		return b, nil // it goes on being filled
+		return nil, nil
 	}
 	j.filling, j.settles, j.tail.spare = newBatch(j.tail.spare), nil, nil
 	j.room.Broadcast()

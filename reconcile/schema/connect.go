@@ -32,6 +32,8 @@ var never time.Time
 // mostMessage bounds one row of a server's answer.
 const mostMessage = 256 << 20
 
+var errNoCancel = errors.New("a cancel request is not sent in the clear")
+
 var errUnasked = errors.New("the server says more than it was asked")
 
 // Connect logs in as the proxy's own logins do, by ctx's deadline; later
@@ -46,7 +48,7 @@ func Connect(ctx context.Context, side Side) (*pgconn.PgConn, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return construct(back)
+	return construct(back, side)
 }
 
 func login(ctx context.Context, conn net.Conn, side Side) (*pgwire.Back, error) {
@@ -69,11 +71,12 @@ func login(ctx context.Context, conn net.Conn, side Side) (*pgwire.Back, error) 
 }
 
 // construct goes on with what the proxy's own login has begun.
-func construct(back *pgwire.Back) (*pgconn.PgConn, error) {
+func construct(back *pgwire.Back, side Side) (*pgconn.PgConn, error) {
 	if len(back.Rest) > 0 {
 		return nil, errors.Join(errUnasked, back.Conn.Close())
 	}
 	config := &pgconn.Config{
+		DialFunc:      side.dialCancel,
 		BuildFrontend: func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(r, w) },
 		BuildContextWatcherHandler: func(conn *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
@@ -90,6 +93,16 @@ func construct(back *pgwire.Back) (*pgconn.PgConn, error) {
 		return nil, errors.Join(err, back.Conn.Close())
 	}
 	return conn, nil
+}
+
+// dialCancel dials for pgconn, which asks the server to give a statement up whose
+// context has ended. The request travels in the clear, so that there is none
+// where the connection does not.
+func (s Side) dialCancel(ctx context.Context, _, _ string) (net.Conn, error) {
+	if s.TLS != nil {
+		return nil, errNoCancel
+	}
+	return (&net.Dialer{}).DialContext(ctx, s.Network, s.Address)
 }
 
 // Of asks over a connection.
