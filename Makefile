@@ -7,7 +7,7 @@ FUZZTIME  ?= 20s
 export CGO_ENABLED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint vuln bench bench-full fuzz conformance mutants setup versions build parser
+.PHONY: help demo test check lint vuln bench bench-full fuzz conformance mutants chaos setup versions build parser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -22,6 +22,7 @@ test: setup parser ## run all tests (needs Go; installs PostgreSQL 12 and 18 whe
 check: test ## what CI runs
 	$(MAKE) mutants SHORT=1
 	$(MAKE) conformance SHORT=1
+	$(MAKE) chaos SHORT=1
 	DEMO_EXIT=1 $(MAKE) demo
 
 lint: ## run golangci-lint (builds it on the first use, some minutes)
@@ -50,6 +51,9 @@ conformance: ## drivers' own suites and clients, direct and through the proxy, a
 
 mutants: setup parser ## break each guard once; its test must go red (SHORT=1: every second one)
 	$(GO) run ./internal/mutants $(if $(SHORT),-short)
+
+chaos: versions parser ## kill and stop the proxy and both databases under load, 100 rounds (SHORT=1: 10; ARGS="-seed N -only ROUND")
+	$(GO) run ./internal/chaos $(if $(SHORT),-rounds 10) $(ARGS)
 
 setup: ## install what is missing for demo and test
 	@$(SETUP) postgres versions

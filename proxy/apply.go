@@ -57,7 +57,7 @@ func (o *otherLeg) applyOne(x *targetTexts, c *shadow.Change, what missed) {
 			o.deleteKey(x, c, key, what)
 		}
 		return
-	case c.Kind == shadow.Inserted || x.Update == "":
+	case c.Kind == shadow.Inserted || c.Kind == shadow.Merged || x.Update == "":
 		o.say(x.name+"u", x.Upsert, 'E', image.CellTypes(c.Pair), image.Formats(c.Pair), im)
 	default:
 		o.say(x.name+"s", x.Update, 'E', image.CellTypes(c.Pair), image.Formats(c.Pair), im)
@@ -102,7 +102,7 @@ func (o *otherLeg) applyAll(x *targetTexts, c *shadow.Change, target int) {
 		}
 		types := image.ArrayTypes(c.Pair, schema)
 		what := missed{change: c, target: target, image: -1, gone: -1, op: o.ops}
-		if c.Kind == shadow.Inserted || x.UpdateAll == "" {
+		if c.Kind == shadow.Inserted || c.Kind == shadow.Merged || x.UpdateAll == "" {
 			o.say(x.name+"U", x.UpsertAll, 'E', types, allBinary(len(args)), args)
 		} else {
 			o.say(x.name+"S", x.UpdateAll, 'E', types, allBinary(len(args)), args)

@@ -20,11 +20,15 @@ func (s *session) attend() error {
 	if !s.eng.Quiet() {
 		return s.relayClient() // in the middle of something that is under way
 	}
+	b := &s.share.batch
+	if s.client.part != nil {
+		b.Size = 0
+		return s.longBatch(b)
+	}
 	in := s.client.unread()
 	if len(in) == 0 {
 		return s.fillClient()
 	}
-	b := &s.share.batch
 	s.eng.Examine(in, b)
 	if b.Boundary == 0 {
 		if s.mirrors() && (len(in) >= s.server.retryKeep() || s.client.stuck()) {
@@ -40,10 +44,12 @@ func (s *session) attend() error {
 			return err
 		}
 		s.keepWrites(b)
+		s.forgetPrepared(b)
 	}
 	switch {
 	case b.Boundary == 'X':
-		return s.relayClient()
+		_, err := s.feedUpTo(b.Size)
+		return err
 	case s.share.lost != nil:
 		return s.tellLost(b)
 	case s.eng.Settled():
@@ -76,7 +82,7 @@ func (s *session) atSource(b *engine.Batch) error {
 	}
 	s.findStrays()
 	switch {
-	case s.mirror == nil || !s.mirror.use.slow:
+	case s.mirror == nil || !s.mirror.use.slow && !s.mirror.use.own:
 	case s.mirror.use.relay != nil:
 		return s.relayMarked(b)
 	default:

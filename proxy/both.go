@@ -44,6 +44,9 @@ func (s *session) readLeg(l *leg) {
 	defer close(s.both.done)
 	for {
 		err := s.guardedFromLeg(l)
+		if s.pumping.Load() && s.quiet() {
+			_ = s.client.SetReadDeadline(past) // whoever relays waits for this
+		}
 		if s.both.mayEnd(&s.eng, err) {
 			break
 		}

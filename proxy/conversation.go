@@ -34,11 +34,14 @@ type conversation struct {
 	simple bool   // the client has sent a simple query
 	fresh  bool   // nothing of a transaction was under way when it began
 	failed bool   // the source skips to the Sync, or the query has ended
+	drops  bool   // what it has bound may drop statements
 	held   bool   // nothing leaves for the client: a commit is under way
 	tag    []byte // of a simple query, until it is committed
 
-	refusal  *wire.Error // why the transaction may not be committed
-	baseline []string    // what the source has counted before a statement
+	ahead    int               // characters of the text before the statement at hand
+	names    map[string]string // of the client's statements, by ours
+	refusal  *wire.Error       // why the transaction may not be committed
+	baseline []string          // what the source has counted before a statement
 }
 
 // madeStatement is a statement that the batch has parsed.
@@ -57,6 +60,7 @@ type sourceOwed struct {
 	ask   func(row [][]byte) error
 	told  func(message []byte) // D: its description
 	done  func(tag []byte)     // E: after its tag
+	keep  *[][]byte            // E: where its rows and tag are kept for the client
 	undo  func()               // if the source never comes to it
 	// rowsOnly: of a description, NoData is not the client's, as a simple query
 	// has none.
@@ -78,18 +82,13 @@ func (s *session) converse(in []byte, boundary byte) error {
 	if c.fresh || s.eng.Tx() != 'I' {
 		c.m.block = s.eng.Tx() != 'I'
 	}
-	used, actions := s.eng.Client(in, nil)
-	s.beganOrEnded()
-	for _, a := range actions {
-		if a.Op == engine.Close {
-			return s.broken(a.Why)
-		}
-	}
-	if used != len(in) {
-		return s.broken(engine.UnexpectedClientMessage)
-	}
+	c.failed = s.eng.Skips()
 	err := c.begin()
-	if err == nil {
+	answered := false
+	if err == nil && s.mirror.use.own {
+		answered, err = c.readOwn(in, boundary)
+	}
+	if err == nil && !answered {
 		err = c.run(in, boundary)
 	}
 	if err == nil && boundary == 0 {
@@ -109,6 +108,9 @@ func (s *session) converse(in []byte, boundary byte) error {
 // run carries out the batch.
 func (c *conversation) run(in []byte, boundary byte) error {
 	if boundary == 'Q' {
+		if err := c.follow(in); err != nil {
+			return err
+		}
 		text, _, _ := bytes.Cut(in[wire.HeaderSize:], []byte{0})
 		return c.query(in, text)
 	}
@@ -122,9 +124,27 @@ func (c *conversation) run(in []byte, boundary byte) error {
 	return nil
 }
 
+// follow lets the engine see a message of the client.
+func (c *conversation) follow(message []byte) error {
+	used, actions := c.s.eng.Client(message, nil)
+	c.s.beganOrEnded()
+	for _, a := range actions {
+		if a.Op == engine.Close {
+			return c.s.broken(a.Why)
+		}
+	}
+	if used != len(message) {
+		return c.s.broken(engine.UnexpectedClientMessage)
+	}
+	return nil
+}
+
 // message takes one message of an extended batch.
 func (c *conversation) message(kind byte, message []byte) error {
 	body := message[wire.HeaderSize:]
+	if err := c.follow(message); err != nil {
+		return err
+	}
 	if (c.failed || c.refusal != nil) && kind != 'S' {
 		return nil // as the server does
 	}
@@ -138,6 +158,7 @@ func (c *conversation) message(kind byte, message []byte) error {
 	case 'E':
 		return c.execute(message, body)
 	case 'C':
+		c.closes(body)
 		c.forward(message, 'C')
 	case 'H':
 		return c.settle()
@@ -174,6 +195,18 @@ func (c *conversation) parse(message, body []byte) error {
 	c.made[p.Name] = &madeStatement{c.s.planned(text, engine.TextKey(text)), text, p.ParameterOIDs}
 	c.forward(message, 'P')
 	return nil
+}
+
+// closes notes that a statement is gone.
+func (c *conversation) closes(body []byte) {
+	if len(body) < 2 || body[0] != 'S' {
+		return
+	}
+	name, _, _ := bytes.Cut(body[1:], []byte{0})
+	if c.made == nil {
+		c.made = map[string]*madeStatement{}
+	}
+	c.made[string(name)] = &madeStatement{}
 }
 
 // statement is what is known of a statement of the client.
@@ -300,9 +333,11 @@ func (c *conversation) answered(message []byte) error {
 			}
 		}
 		c.owed = c.owed[:0]
-		return c.tell(message)
+		return c.tell(c.reworded(message))
 	case 'D':
 		return c.row(front, message)
+	case 'H', 'd', 'c': // COPY TO
+		return c.passed(front, message)
 	case 'T', 't', 'n', '1', '2', '3', 'C', 'I', 's':
 	default:
 		return c.s.broken(engine.UnexpectedServerMessage)
@@ -343,6 +378,10 @@ func (c *conversation) ended(front sourceOwed, message []byte) error {
 		if front.done != nil {
 			front.done(message[wire.HeaderSize:])
 		}
+		if front.keep != nil {
+			*front.keep = append(*front.keep, message)
+			return nil
+		}
 		if front.pass && c.simple {
 			c.tag = append(c.tag, message...) // until it is committed
 			return nil
@@ -362,6 +401,10 @@ func (c *conversation) row(front *sourceOwed, message []byte) error {
 		if own == nil {
 			return nil
 		}
+		if front.keep != nil {
+			*front.keep = append(*front.keep, own)
+			return nil
+		}
 		return c.tell(own)
 	case front.ask != nil:
 		row, err := pgwire.DataRow(message[wire.HeaderSize:])
@@ -379,8 +422,20 @@ func (c *conversation) captured(g *growth) {
 	tx := c.s.mirrorTx()
 	tx.Identify(g.txid)
 	failpoint.Hit(failpoint.Capture)
+	for _, pair := range g.others {
+		c.uncaptured(pair, writes.WhyUnknown)
+	}
 	change := g.change()
 	if change == nil {
+		return
+	}
+	for _, pair := range g.plan.Loses {
+		c.uncaptured(pair, writes.WhyForeign)
+	}
+	if len(g.plan.Moves) > 0 && len(change.Gone) > len(g.keys) {
+		for _, pair := range g.plan.Moves {
+			c.uncaptured(pair, writes.WhyKey)
+		}
 		return
 	}
 	c.m.strict = c.m.strict || g.plan.Pair.Strict
@@ -442,12 +497,11 @@ func (c *conversation) syncs(before []byte) (shadow.Ending, error) {
 		switch message[0] {
 		case 'E':
 			ending, before = shadow.RolledBack, nil
-		case 'Z':
-			if len(before) > 0 {
-				if err := c.tellAll(before); err != nil {
-					return ending, err
-				}
+		case 'A', 'Z': // it is committed
+			if err := c.tellAll(before); err != nil {
+				return ending, err
 			}
+			before = nil
 		}
 		if err := c.tell(message); err != nil {
 			return ending, err
@@ -482,8 +536,9 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 	tables := tx.Tables()
 	began := time.Now()
 	var failed error
-	under := s.server.pending.begin(tables)
+	var under *commit
 	how := shadow.Commit{Strict: c.m.strict, Authority: func() shadow.Ending {
+		under = s.server.pending.begin(tables)
 		ending, err := authority()
 		failed = err
 		return ending
@@ -494,9 +549,11 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 	c.held = true
 	outcome, err := tx.Commit(how)
 	c.held = false
-	s.server.pending.end(under, tables)
+	if under != nil {
+		s.server.pending.end(under, tables)
+	}
 	s.server.committed(tables, outcome, tx.Cause(), time.Since(began))
-	c.m.tx, c.m.strict = nil, false
+	c.m.forget()
 	if err != nil {
 		return c.refuse(refusing{words: wordsOfCommit(err), ends: true, sync: sync || c.simple})
 	}

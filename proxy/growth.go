@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -34,6 +35,7 @@ type portal struct {
 	made *madeStatement
 	stmt *capturedStatement
 	bind pgproto3.Bind
+	rest [][]byte // answers that an Execute with a limit of rows has left
 }
 
 // growth is one execution of a captured statement.
@@ -44,6 +46,8 @@ type growth struct {
 	keys   []rewrite.RowKey // when there are too many images
 	old    []rewrite.RowKey
 	txid   shadow.TxID
+	mapped *Mapped
+	others []*rewrite.Pair // that it has written in place of its own
 	bytes  int
 	most   int // bytes of images
 	rows   int
@@ -57,7 +61,7 @@ var errRow = errors.New("a row of the source is not what it was asked for")
 func (g *growth) take(message []byte) (own []byte, err error) {
 	body := message[wire.HeaderSize:]
 	cells := len(g.plan.Pair.Cells)
-	if len(body) < 2 || number16(body) != g.own+cells+1 {
+	if len(body) < 2 || number16(body) != g.own+cells+columnsOfOurs {
 		return nil, errRow
 	}
 	at := 2
@@ -93,7 +97,17 @@ func (g *growth) take(message []byte) (own []byte, err error) {
 		return nil, errRow
 	}
 	g.txid = shadow.TxID(binary.BigEndian.Uint64(txid))
-	g.keep(row)
+	table, err := next()
+	if err != nil || len(table) != 4 {
+		return nil, errRow
+	}
+	if pair := g.mapped.pairOf(binary.BigEndian.Uint32(table)); pair == g.plan.Pair {
+		g.keep(row)
+	} else if pair == nil && g.plan.Pair.Source.Kind == rewrite.PartitionedTable && !contains(g.others, g.plan.Pair) {
+		g.others = append(g.others, g.plan.Pair) // a partition that is newer than the catalogs
+	} else if pair != nil && !contains(g.others, pair) {
+		g.others = append(g.others, pair)
+	}
 	if !g.plan.Statement.Returning {
 		return nil, nil
 	}
@@ -147,6 +161,9 @@ func (g *growth) change() *shadow.Change {
 
 // left are the old keys that no row has any more.
 func (g *growth) left() []rewrite.RowKey {
+	if len(g.old) != g.rows {
+		return nil // which of them are gone is not known
+	}
 	now := make(map[rewrite.RowKey]bool, len(g.images))
 	for _, image := range g.images {
 		if key, ok := g.plan.Pair.KeyOf(image); ok {
@@ -168,8 +185,12 @@ func columns(p *writes.Plan) []string {
 	for _, cell := range p.Pair.Cells {
 		out = append(out, p.Statement.TargetText+"."+rewrite.Quote(cell.Column))
 	}
-	return append(out, "pg_catalog.txid_current()")
+	return append(out, "pg_catalog.txid_current()", p.Statement.TargetText+".tableoid")
 }
+
+// columnsOfOurs come behind the cells: the transaction's number, and the table
+// that the row is in, whatever its name means in the session.
+const columnsOfOurs = 2
 
 // formats are the result formats of a captured statement: the client's, one per
 // column, and ours.
@@ -186,7 +207,7 @@ func (st *capturedStatement) formats(client []int16, pair *rewrite.Pair) []int16
 		}
 	}
 	out = append(out, image.Formats(pair)...)
-	return append(out, 1)
+	return append(out, 1, 1)
 }
 
 // captureOf prepares a captured statement on the source's leg, where it is not
@@ -249,7 +270,7 @@ func (c *conversation) learn(st *capturedStatement, plan *writes.Plan) error {
 		case 't':
 			st.types = engine.TypeNumbers(message[wire.HeaderSize:])
 		case 'T':
-			st.own = number16(message[wire.HeaderSize:]) - len(plan.Pair.Cells) - 1
+			st.own = number16(message[wire.HeaderSize:]) - len(plan.Pair.Cells) - columnsOfOurs
 		}
 	}})
 	return c.settle()
@@ -269,6 +290,9 @@ func (c *conversation) prepareOld(st *capturedStatement, made *madeStatement) er
 	return nil
 }
 
+// oldKeysMost are held against each other.
+const oldKeysMost = 1000
+
 func keyColumns(p *writes.Plan) []string {
 	var out []string
 	for _, i := range p.Pair.Key {
@@ -280,7 +304,7 @@ func keyColumns(p *writes.Plan) []string {
 // run executes a captured statement that is bound.
 func (c *conversation) runCaptured(p *portal) (*growth, error) {
 	plan := p.made.plan
-	g := &growth{plan: plan, own: p.stmt.own, most: c.s.server.opt.Mirror.Bytes}
+	g := &growth{plan: plan, own: p.stmt.own, mapped: c.m.mapped, most: c.s.server.opt.Mirror.Bytes}
 	if plan.Watch {
 		c.watch(nil)
 	}
@@ -312,7 +336,9 @@ func (c *conversation) askOld(p *portal, g *growth) error {
 		return err
 	}
 	c.owed = append(c.owed, sourceOwed{kind: 'B'}, sourceOwed{kind: 'E', ask: func(row [][]byte) error {
-		g.old = append(g.old, rewrite.KeyFrom(row))
+		if key := rewrite.KeyFrom(row); !slices.Contains(g.old, key) || len(g.old) > oldKeysMost {
+			g.old = append(g.old, key) // a join may have a row several times
+		}
 		return nil
 	}}, sourceOwed{kind: 'C'})
 	return nil

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+
 	"github.com/crossfade-db/crossfade/proxy/engine"
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/wire"
@@ -70,12 +72,19 @@ func (s *session) longBatch(b *engine.Batch) error {
 
 // longFailed tells a call to wake up from the end, and a message that is too long.
 func (s *session) longFailed(err error) error {
-	if err == errTalk {
+	if errors.Is(err, errTalk) {
 		return &ending{why: EndViolation, words: &wire.Error{
 			Fault: wire.ByClient, Code: pgwire.CodeTooLarge, Message: "the message is longer than limits.frame",
 		}}
 	}
-	return s.clientFailed(err)
+	if !isTimeout(err) {
+		return &ending{why: EndClientGone, cause: err}
+	}
+	s.order.CompareAndSwap(orderPark, orderNone) // it is in the middle of a message
+	if err := s.client.SetReadDeadline(noDeadline); err != nil {
+		return &ending{why: EndClientGone, cause: err}
+	}
+	return nil // obeyed at the next turn
 }
 
 // longToSource brings the session to the source, where long batches are answered.

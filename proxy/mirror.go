@@ -87,6 +87,7 @@ type Mapped struct {
 	mu      sync.Mutex
 	targets map[*rewrite.Target]*targetTexts
 	watched []watched
+	byOID   map[uint32]*rewrite.Pair
 	plans   plans
 }
 
@@ -150,9 +151,25 @@ func (p *pending) wait(tables []*rewrite.Pair, most time.Duration) bool {
 		}
 	}
 	p.mu.Unlock()
-	if len(under) == 0 {
-		return true
+	return len(under) == 0 || allEnded(under, most)
+}
+
+// waitAll waits for the commits that are under way; false: there is none, or
+// they took longer than that.
+func (p *pending) waitAll(most time.Duration) bool {
+	p.mu.Lock()
+	var under []*commit
+	for _, commits := range p.all {
+		for c := range commits {
+			under = append(under, c)
+		}
 	}
+	p.mu.Unlock()
+	return len(under) > 0 && allEnded(under, most)
+}
+
+// allEnded waits for commits.
+func allEnded(under []*commit, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for _, c := range under {
@@ -243,6 +260,12 @@ func (m *Mapped) textsFor(p *rewrite.Pair, t *rewrite.Target) *targetTexts {
 	return x
 }
 
+// pairOf is the pair that a table of the source belongs to; nil: none.
+func (m *Mapped) pairOf(oid uint32) *rewrite.Pair {
+	m.watch()
+	return m.byOID[oid] // which does not change any more
+}
+
 // watch are the tables whose changes are counted for statements that may change
 // more than they show: those that are mapped, and their partitions.
 func (m *Mapped) watch() []watched {
@@ -251,10 +274,11 @@ func (m *Mapped) watch() []watched {
 	if m.watched != nil {
 		return m.watched
 	}
-	m.watched = []watched{}
+	m.watched, m.byOID = []watched{}, map[uint32]*rewrite.Pair{}
 	for name, t := range m.Plan.Source.Tables {
 		if pair := m.Plan.Pair(name); pair != nil && t.Kind == rewrite.OrdinaryTable {
 			m.watched = append(m.watched, watched{t.OID, pair})
+			m.byOID[t.OID] = pair
 		}
 	}
 	return m.watched

@@ -350,3 +350,34 @@ func TestLongBatchesAreMirrored(t *testing.T) {
 		t.Errorf("dirty: %v %v", keys, whole)
 	}
 }
+
+func TestAParentAndItsChildReachATargetWithTheSameKey(t *testing.T) {
+	family := []string{
+		"CREATE TABLE parents (id int PRIMARY KEY, code text UNIQUE, v int)",
+		"CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents ON DELETE CASCADE)",
+	}
+	proxy := newMirrored(t, family, family, nil, nil)
+	conn := proxy.client(t)
+	for _, sql := range []string{
+		"BEGIN", "INSERT INTO parents VALUES (1, 'a', 1) ON CONFLICT DO NOTHING", "INSERT INTO children VALUES (1, 1), (2, 1)", "COMMIT",
+		"BEGIN", "INSERT INTO parents VALUES (1, 'a', 1) ON CONFLICT (id) DO UPDATE SET v = 7", "INSERT INTO children VALUES (3, 1)", "COMMIT",
+		"INSERT INTO parents VALUES (2, 'b', 1)", "UPDATE parents SET code = CASE id WHEN 1 THEN 'c' ELSE 'a' END", "DELETE FROM parents WHERE id = 1",
+	} {
+		do(t, conn, sql)
+	}
+	proxy.equal(t, "parents", "children")
+	proxy.clean(t)
+}
+
+func TestAMirroredSessionEndsWithItsClient(t *testing.T) {
+	proxy := newMirrored(t, things, things, nil, nil)
+	conn := proxy.client(t)
+	do(t, conn, "INSERT INTO things (id) VALUES (1)")
+	if err := conn.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the session is gone", func() bool {
+		stats := proxy.Stats()
+		return stats.Active+stats.Idle == 0 && stats.Backends == [router.Sides]int{}
+	})
+}

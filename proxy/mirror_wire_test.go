@@ -144,22 +144,21 @@ var mirrorConversations = []struct {
 	{"COPY in", []step{{query("COPY things (id, name) FROM STDIN"), data("1\tx\n"), done}, q("UPDATE things SET n = 4"), {query("COPY things (id) FROM STDIN"), data("z\n"), done}, {query("COPY things (id) FROM STDIN"), data("8\n"), fail}}, "public.things"},
 	{"COPY in, in a transaction", []step{q("BEGIN"), q("INSERT INTO things VALUES (5)"), {query("COPY things (id, name) FROM STDIN"), data("1\tx\n"), done}, q("UPDATE things SET n = 4"), q("COMMIT")}, "public.things"},
 	{"COPY in, extended", []step{{parsed("COPY things (id) FROM STDIN"), bind, execute, data("1\n"), done, syncUp}, {parsed(insertThing), bindTo("", "2", "a"), execute, parsed("COPY things (id) FROM STDIN"), bind, execute, data("3\n"), done, syncUp}}, "public.things"},
-	{"COPY out beside a write", []step{q("INSERT INTO things VALUES (1, 'a'); COPY things TO STDOUT; INSERT INTO things VALUES (2, 'b')"), q("COPY things TO STDOUT")}, "public.things"},
+	{"COPY out beside a write", []step{q("INSERT INTO things VALUES (1, 'a'); COPY things TO STDOUT; INSERT INTO things VALUES (2, 'b')"), q("COPY things TO STDOUT")}, ""},
 	{"COPY in beside a write", []step{{query("INSERT INTO plain VALUES (1); COPY plain FROM STDIN; INSERT INTO things VALUES (2)"), data("7\n"), done}}, "public.things"},
 	{"COPY out extended beside a write", []step{{parsed(insertThing), bindTo("", "1", "a"), execute, parsed("COPY things TO STDOUT"), bind, execute, syncUp}}, ""},
 	{"a function call", []step{{&pgproto3.FunctionCall{Function: 89, ArgFormatCodes: []uint16{}, Arguments: [][]byte{}, ResultFormatCode: 0}}, q("BEGIN"), q("INSERT INTO plain VALUES (1)"), {&pgproto3.FunctionCall{Function: 1, ArgFormatCodes: []uint16{}, Arguments: [][]byte{}, ResultFormatCode: 0}}, q("COMMIT")}, "*"},
 	{"bodies", []step{q("DO 'BEGIN RAISE NOTICE ''hello''; END'"), q("BEGIN"), q("DO 'BEGIN COMMIT; END'"), q("ROLLBACK"), {parsed("DO 'BEGIN COMMIT; END'"), bind, execute, syncUp}, q("DO 'BEGIN PERFORM 1/0; END'")}, ""},
 	{"a body behind a write in a pipeline", []step{{parsed(insertThing), bindTo("", "1", "a"), execute, parsed("DO 'BEGIN COMMIT; END'"), bind, execute, syncUp}, q("SELECT id FROM things")}, "public.things"},
-	{"definitions of other tables", []step{q("CREATE TABLE later (id int PRIMARY KEY)"), q("INSERT INTO later VALUES (1)"), q("ALTER TABLE later ADD x int"), q("INSERT INTO later VALUES (2, 2) RETURNING *"), q("DROP TABLE later")}, ""},
-	{"temporary tables", []step{q("CREATE TEMP TABLE things (id int, x int)"), q("INSERT INTO things VALUES (1, 2) RETURNING *"), q("INSERT INTO public.things VALUES (1) RETURNING *"), q("DROP TABLE pg_temp.things"), q("INSERT INTO things VALUES (2) RETURNING *")}, ""},
+	{"definitions of other tables", []step{q("CREATE TABLE later (id int PRIMARY KEY)"), q("INSERT INTO later VALUES (1)"), q("ALTER TABLE later ADD x int"), q("INSERT INTO later VALUES (2, 2) RETURNING id + x"), q("DROP TABLE later")}, ""},
+	{"temporary tables", []step{q("CREATE TEMP TABLE things (id int, x int)"), q("INSERT INTO things VALUES (1, 2) RETURNING id + x"), q("INSERT INTO public.things VALUES (1) RETURNING *"), q("DROP TABLE pg_temp.things"), q("INSERT INTO things VALUES (2) RETURNING *")}, ""},
 	{"isolation levels", []step{q("BEGIN ISOLATION LEVEL SERIALIZABLE"), q("INSERT INTO things VALUES (1)"), q("COMMIT"), q("BEGIN READ ONLY"), q("INSERT INTO things VALUES (2)"), q("ROLLBACK"), q("SET default_transaction_isolation = 'repeatable read'"), q("INSERT INTO things VALUES (3)"), q("BEGIN"), q("SHOW transaction_isolation"), q("UPDATE things SET n = 1"), q("SHOW transaction_isolation"), q("COMMIT")}, ""},
 	{"a read-only session", []step{q("SET default_transaction_read_only = on"), q("INSERT INTO things VALUES (1)"), q("BEGIN READ WRITE"), q("INSERT INTO things VALUES (2)"), q("COMMIT")}, ""},
 	{"SET TRANSACTION after BEGIN", []step{q("BEGIN"), q("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"), q("INSERT INTO things VALUES (1)"), q("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"), q("ROLLBACK")}, ""},
 	{"LISTEN and NOTIFY", []step{q("LISTEN here"), q("BEGIN"), q("INSERT INTO things VALUES (1)"), q("NOTIFY here, 'x'"), q("COMMIT"), q("INSERT INTO things VALUES (2); NOTIFY here, 'y'")}, ""},
 	{"reports of settings", []step{q("INSERT INTO things VALUES (1); SET DateStyle = 'SQL, DMY'"), q("BEGIN"), q("SET LOCAL TimeZone = 'Asia/Tokyo'"), q("INSERT INTO things VALUES (2)"), q("ROLLBACK"), q("SET client_encoding = 'LATIN1'"), q("INSERT INTO things VALUES (3, '\xe9')"), q("SELECT name FROM things WHERE id = 3")}, ""},
-	{"PREPARE TRANSACTION where it is off", []step{q("BEGIN"), q("INSERT INTO things VALUES (1)"), q("PREPARE TRANSACTION 'x'"), q("SELECT count(*) FROM things")}, "*"},
-	{"a long text", []step{q("INSERT INTO things VALUES (1, '" + strings.Repeat("x", 100_000) + "')"), {parsed(insertThing), bindTo("", "2", strings.Repeat("y", 200_000)), execute, syncUp}, q("BEGIN"), q("INSERT INTO things VALUES (3, '" + strings.Repeat("x", 100_000) + "')"), q("COMMIT")}, "public.things"},
-	{"a text beyond the limits of the grammar", []step{q("INSERT INTO things VALUES (1, 'a'), (" + strings.Repeat("1+", 1500) + "1, 'b')"), q("INSERT INTO things VALUES (2, 'a'); INSERT INTO things VALUES (" + strings.Repeat("1+", 1500) + "1, 'b')"), q("BEGIN"), q("INSERT INTO things VALUES (" + strings.Repeat("2+", 1500) + "1, 'b'); COMMIT")}, "public.things"},
+	{"a long text", []step{q("INSERT INTO things VALUES (1, '" + strings.Repeat("x", 100_000) + "')"), {parsed(insertThing), bindTo("", "2", strings.Repeat("y", 200_000)), execute, syncUp}, q("BEGIN"), q("INSERT INTO things VALUES (3, '" + strings.Repeat("x", 100_000) + "')"), q("COMMIT")}, ""},
+	{"a text beyond the limits of the grammar", []step{q("INSERT INTO things VALUES (1, 'a'), (" + strings.Repeat("1+", 1500) + "1, 'b')"), q("INSERT INTO things VALUES (2, 'a'); INSERT INTO things VALUES (" + strings.Repeat("1+", 1500) + "1, 'b')"), q("BEGIN"), q("INSERT INTO things VALUES (" + strings.Repeat("2+", 1500) + "1, 'b'); COMMIT")}, "*"},
 	{"notices of a captured statement", []step{q("INSERT INTO things VALUES (1, says('a')) RETURNING id"), {parsed("INSERT INTO things VALUES (2, says('b')) RETURNING id"), bind, descP, execute, syncUp}, q("CREATE TABLE IF NOT EXISTS things (id int)"), q("DROP TABLE IF EXISTS nobody, nowhere")}, "*"},
 	{"names of all kinds", []step{q(`INSERT INTO "things" ("id", name) VALUES (1, 'a') RETURNING "id" AS "Odd ""Name"`), q(`UPDATE public.things AS "T" SET name = 'x' WHERE "T".id = 1 RETURNING "T".*`), q(`DELETE FROM U&"\0074hings" WHERE id = 1`), q(`INSERT INTO things AS "new row" VALUES (3) RETURNING "new row".id`)}, "*"},
 	{"DEFAULT VALUES", []step{q("INSERT INTO counted DEFAULT VALUES"), q("INSERT INTO counted (name, id) VALUES ('q', DEFAULT) RETURNING *"), q("UPDATE counted SET name = 'r', id = DEFAULT RETURNING *")}, ""},
@@ -192,6 +191,12 @@ func TestMirrorIsAsDirect(t *testing.T) {
 // afresh empties the tables and forgets what was noted.
 func (n *twin) afresh(t testing.TB) {
 	t.Helper()
+	for side, p := range sidesOf(pair) {
+		gone := "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trusted' AND datname IN ('" + n.database + "', '" + n.copied + "')"
+		if err := p.Exec(t.Context(), "postgres", gone); err != nil {
+			t.Fatal(side, err)
+		}
+	}
 	clear := "TRUNCATE things, kids, plain, counted RESTART IDENTITY"
 	for _, c := range n.direct {
 		do(t, c, clear)

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/crossfade-db/crossfade/proxy/engine"
@@ -22,12 +24,16 @@ type mirroring struct {
 	state  uint32 // version of the session's state that env is of
 	local  bool   // a setting that env hangs on may have been changed within the transaction
 
+	other    *otherLeg  // of tx, while that is open
+	strictly bool       // the transaction is stricter than READ COMMITTED, as the source has said
+	asked    bool       // it has been asked
 	tx       *shadow.Tx // of the client's transaction; nil: nothing was captured or noted in it
 	strict   bool       // the transaction has changed a strict table
 	captured map[uint64]*capturedStatement
 	serial   int
 	portals  map[string]*portal
 	normal   []byte // scratch
+	encoded  bool   // client_encoding is not UTF8
 	use      use    // of the batch at hand
 	open     bool   // a batch without its Sync was begun in the conversation
 	block    bool   // within an explicit transaction, as far as the conversation has come
@@ -36,9 +42,11 @@ type mirroring struct {
 // use is what a batch needs of the slow lane.
 type use struct {
 	slow  bool            // it is for the slow lane
+	own   bool            // it reads behind the transaction's own writes at the target
 	relay *writes.Plan    // it is relayed, with tables that are dirty before it
 	pairs []*rewrite.Pair // that it writes, where it is relayed
 	body  bool            // it may commit inside
+	copy  *writes.Plan    // it has a COPY FROM of a table that is not mapped
 	apart router.Reason   // why the target cannot answer it
 	reads []*rewrite.Pair // what it reads
 }
@@ -85,7 +93,7 @@ func (s *session) inspect(in []byte, b *engine.Batch) error {
 		return nil
 	}
 	if len(b.Texts) > 1 && m.use.slow { // what a name means may change in the middle
-		m.environment(nil, "", true)
+		m.environment(nil, nil, "", true)
 		m.state--
 		s.sum(in, b)
 	}
@@ -93,11 +101,20 @@ func (s *session) inspect(in []byte, b *engine.Batch) error {
 	return nil
 }
 
+// forgetPrepared forgets the statements of ours on the leg that answers, where a
+// text may drop all that it has.
+func (s *session) forgetPrepared(b *engine.Batch) {
+	if l := s.legs[s.eng.Side()]; l != nil && b.Effects&(pgsql.Prepares|pgsql.Opaque) != 0 {
+		l.captured, l.prepared = nil, nil
+	}
+}
+
 // sum adds up what the statements of a batch do.
 func (s *session) sum(in []byte, b *engine.Batch) {
 	m := s.mirror
 	m.use = use{reads: m.use.reads[:0], pairs: m.use.pairs[:0]}
 	made := map[string]*planned(nil)
+	var anew []string // portals that the batch binds: what they were before is of no matter
 	for len(in) > 0 {
 		h := wire.Parse(in)
 		if h.State != wire.Whole {
@@ -109,6 +126,7 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 		switch h.Type {
 		case 'Q':
 			text, _, _ := bytes.Cut(body, []byte{0})
+			anew = append(anew, "")
 			plan := s.planned(text, engine.TextKey(text))
 			s.counts(plan, text)
 			if plan.Statement == nil && b.Effects&pgsql.Several != 0 {
@@ -122,8 +140,11 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 				made = map[string]*planned{}
 			}
 			made[string(name)] = &planned{s.planned(text, engine.TextKey(text)), text}
+			s.keepsAway(made[string(name)].plan)
 		case 'B':
 			name := string(engine.BoundName(body))
+			portal, _, _ := bytes.Cut(body, []byte{0})
+			anew = append(anew, string(portal))
 			p := made[name]
 			if p == nil {
 				p = s.plannedStatement(name)
@@ -133,22 +154,49 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 				m.use.slow = true // what follows has to know
 			}
 		case 'E':
-			m.use.slow = m.use.slow || s.bound(body)
+			m.use.slow = m.use.slow || s.bound(body, anew)
 		case 'D':
-			m.use.slow = m.use.slow || len(body) > 0 && body[0] == 'P' && s.bound(body[1:])
+			if name, ok := strings.CutPrefix(string(body), "S"); ok && made[strings.TrimSuffix(name, "\x00")] == nil {
+				s.keepsAway(s.plannedStatement(strings.TrimSuffix(name, "\x00")).plan)
+			}
+			m.use.slow = m.use.slow || len(body) > 0 && body[0] == 'P' && s.bound(body[1:], anew)
 		case 'F':
+			if len(body) >= 4 && binary.BigEndian.Uint32(body) < rewrite.FirstUserOID {
+				continue // one of the server's own functions
+			}
 			m.use.slow = true
 			m.use.apart = router.Writing
 		}
 	}
+	if !m.use.slow {
+		for _, portal := range anew {
+			delete(m.portals, portal)
+		}
+	}
 	m.use.slow = m.use.slow || m.open // it goes on until its Sync
+	if m.use.slow && m.use.copy != nil && m.use.relay == nil {
+		m.use.relay = m.use.copy // its data comes from the client
+	}
+}
+
+// keepsAway says that a statement is not for the target, also where it is only
+// made or described: its tables may have other names there.
+func (s *session) keepsAway(p *writes.Plan) {
+	u := &s.mirror.use
+	switch {
+	case u.apart != router.None:
+	case p.Class != writes.Pass && p.Class != writes.Control:
+		u.apart = router.Writing
+	default:
+		u.apart = apartness[p.Apart]
+	}
 }
 
 // bound says that a portal was bound by the conversation, so that its answers
 // have to be cut back there.
-func (s *session) bound(body []byte) bool {
+func (s *session) bound(body []byte, anew []string) bool {
 	name, _, _ := bytes.Cut(body, []byte{0})
-	return s.mirror.portals[string(name)] != nil
+	return s.mirror.portals[string(name)] != nil && !slices.Contains(anew, string(name))
 }
 
 // planned is a text with what becomes of it.
@@ -172,8 +220,14 @@ func (s *session) plannedStatement(name string) *planned {
 func (s *session) counts(p *writes.Plan, text []byte) {
 	u := &s.mirror.use
 	tally(p)
+	if tell := s.server.opt.Mirror.Observer.Defined; p.Reloads && tell != nil {
+		defer tell()
+	}
 	switch p.Class {
 	case writes.Pass:
+		if p.Statement.Kind == rewrite.CopyIn {
+			u.copy = p
+		}
 	case writes.Control:
 		u.slow = u.slow || s.mirror.tx != nil || controlOf(text).op == savepointOp && s.eng.Side() == router.Source
 		return
@@ -232,14 +286,18 @@ var apartness = [...]router.Reason{
 func (s *session) learnEnvironment() error {
 	m := s.mirror
 	version := s.eng.Mobile().Version
+	encoding := s.eng.Reading().Encoding
+	m.encoded = encoding != "" && encoding != "UTF8"
 	if s.eng.Tx() == 'E' || s.eng.Tx() == 'I' && !s.eng.Settled() {
 		if m.env == nil {
-			m.environment(nil, "", true)
+			m.environment(nil, nil, "", true)
 		}
 		return nil // it cannot be asked now
 	}
 	var f pgwire.Flight
-	f.Run("SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1)), CURRENT_USER OPERATOR(pg_catalog.<>) SESSION_USER, SESSION_USER")
+	f.Run("SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1)), CURRENT_USER OPERATOR(pg_catalog.<>) SESSION_USER, SESSION_USER" +
+		", (SELECT pg_catalog.string_agg(CAST(relname AS pg_catalog.text), pg_catalog.chr(1)) FROM pg_catalog.pg_class" +
+		" WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())")
 	out, err := f.Sync()
 	l := s.legs[router.Source]
 	if s.eng.Side() != router.Source {
@@ -249,12 +307,12 @@ func (s *session) learnEnvironment() error {
 	switch {
 	case err != nil:
 		return s.legFailed(l, err)
-	case landing.Failed != nil || len(landing.Rows) != 1 || len(landing.Rows[0]) != 3:
-		m.environment(nil, "", true)
+	case landing.Failed != nil || len(landing.Rows) != 1 || len(landing.Rows[0]) != 4:
+		m.environment(nil, nil, "", true)
 		return nil
 	}
 	row := landing.Rows[0]
-	m.environment(strings.Split(string(row[0]), "\x01"), string(row[2]), string(row[1]) == "t")
+	m.environment(strings.Split(string(row[0]), "\x01"), strings.Split(string(row[3]), "\x01"), string(row[2]), string(row[1]) == "t")
 	m.state = version
 	m.local = s.eng.Tx() != 'I' && m.local // until the transaction has ended
 	return nil
@@ -270,7 +328,7 @@ func (s *session) against() router.Reason {
 	case m.use.apart != router.None:
 		return m.use.apart
 	case m.tx != nil && !m.tx.Empty():
-		return router.OwnWrites
+		return s.againstOwn()
 	}
 	for _, pair := range m.use.reads {
 		if !s.server.opt.Mirror.Ready(pair.Name()) {
@@ -285,8 +343,9 @@ func (s *session) against() router.Reason {
 
 // control is what a text does to the transaction.
 type control struct {
-	op   controlOp
-	name string // of a savepoint
+	op    controlOp
+	name  string // of a savepoint
+	chain bool   // another transaction begins with its end
 }
 
 type controlOp uint8
@@ -323,29 +382,40 @@ func controlOf(text []byte) control {
 	case "begin", "start":
 		return control{op: beginOp}
 	case "savepoint":
-		return control{savepointOp, last}
+		return control{op: savepointOp, name: last}
 	case "release":
-		return control{releaseOp, last}
+		return control{op: releaseOp, name: last}
 	case "prepare":
 		return control{op: prepareOp}
 	case "commit", "end":
 		if len(words) > 1 && words[1] == "prepared" {
 			return control{}
 		}
-		return control{op: commitOp}
+		return control{op: commitOp, chain: chains(words)}
 	case "rollback", "abort":
 		for _, w := range words[1:] {
 			switch w {
 			case "to":
-				return control{rollbackToOp, last}
+				return control{op: rollbackToOp, name: last}
 			case "prepared":
 				return control{}
 			}
 		}
-		return control{op: rollbackOp}
+		return control{op: rollbackOp, chain: chains(words)}
 	default:
 		return control{}
 	}
+}
+
+// chains says that words end in AND CHAIN.
+func chains(words []string) bool {
+	n := len(words)
+	return n > 2 && words[n-1] == "chain" && words[n-2] == "and"
+}
+
+// forget drops what belongs to a transaction that has ended.
+func (m *mirroring) forget() {
+	m.tx, m.other, m.strict, m.asked, m.strictly = nil, nil, false, false, false
 }
 
 // mirrorTx is the mirror of the client's transaction, begun now if need be.
@@ -355,7 +425,7 @@ func (s *session) mirrorTx() *shadow.Tx {
 		o := s.server.opt.Mirror
 		m.tx = shadow.Begin(shadow.Options{
 			Open: s.openOther, Journal: o.Journal, Epoch: o.Epoch(), Incarnation: o.Incarnation(),
-			Budget: shadow.Budget{Wait: o.Budget, Rows: o.Rows, Bytes: o.Bytes},
+			Budget: shadow.Budget{Wait: o.Budget, Rows: o.Rows, Bytes: o.Bytes}, Others: s.server.pending.waitAll,
 		})
 	}
 	return m.tx
@@ -384,6 +454,6 @@ func (s *session) noteSavepoints(script []byte) {
 func (s *session) endMirror() {
 	if s.mirror != nil && s.mirror.tx != nil {
 		s.mirror.tx.Rolled()
-		s.mirror.tx, s.mirror.strict = nil, false
+		s.mirror.forget()
 	}
 }

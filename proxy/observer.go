@@ -32,6 +32,9 @@ type Observer struct {
 	FellBack func(why router.Reason)
 	// Pinned tells that a session cannot move.
 	Pinned func(why router.Reason)
+	// OwnRead tells that a read behind a transaction's own writes was answered by
+	// the target.
+	OwnRead func()
 	// Dialled tells of a connection to a side; nil error when it is logged in.
 	Dialled func(side router.Side, err error)
 }
@@ -134,6 +137,12 @@ func (o *Observer) moved(session uint64, side router.Side) {
 func (o *Observer) fellBack(why router.Reason) {
 	if o.FellBack != nil {
 		o.FellBack(why)
+	}
+}
+
+func (o *Observer) answeredOwn() {
+	if o.OwnRead != nil {
+		o.OwnRead()
 	}
 }
 

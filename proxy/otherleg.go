@@ -31,6 +31,8 @@ type otherLeg struct {
 	failed error
 	locked bool
 	fenced bool
+
+	settings [][]byte // of the session, in the order of applySettings
 }
 
 // rowOf names a row among all pairs.
@@ -61,14 +63,16 @@ type targetError struct{ *pgwire.ServerError }
 
 func (e targetError) Error() string { return "target: SQLSTATE " + e.Code }
 
-// Transient: another session's transaction may not have ended there yet
-// (WRITEPATH §1: foreign keys, unique keys, locks).
-func (e targetError) Transient() bool {
+// Retry: foreign and unique keys look for rows of a transaction that may not have
+// committed there yet; locks may be the target's alone (WRITEPATH §1).
+func (e targetError) Retry() shadow.Retry {
 	switch e.Code {
-	case "23503", "23505", "23P01", "40001", "40P01", "55P03":
-		return true
+	case "23503", "23505", "23P01":
+		return shadow.Behind
+	case "40001", "40P01", "55P03":
+		return shadow.Soon
 	default:
-		return false
+		return shadow.Never
 	}
 }
 
@@ -91,16 +95,38 @@ const (
 	nameTruncate = pgwire.Reserved + "_truncate"
 )
 
-// fenceText begins a mirrored transaction: the fence, and the settings that the
-// applies run under, whatever the session has set (ENGINE §6.4).
-const fenceText = "SELECT e.epoch, e.side" +
-	", pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('statement_timeout', '0', true)" +
-	", pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('role', 'none', true)" +
-	", pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('DateStyle', 'ISO, YMD', true)" +
-	", pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('TimeZone', 'UTC', true)" +
-	", pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), true), pg_catalog.set_config('synchronous_commit', 'on', true)" +
-	", pg_catalog.set_config('crossfade.mirror', 'on', true)" +
-	" FROM crossfade.epoch AS e WHERE e.one"
+// applySettings are what a mirrored transaction sets for itself, whatever the
+// session has set (ENGINE §6.4); the client's reads within it have theirs.
+var applySettings = []struct{ name, value string }{
+	{"lock_timeout", ""}, // mirror.lock_timeout
+	{"statement_timeout", "0"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"role", "none"},
+	{"search_path", "pg_catalog"},
+	{"DateStyle", "ISO, YMD"},
+	{"IntervalStyle", "postgres"},
+	{"TimeZone", "UTC"},
+	{"client_encoding", "UTF8"},
+	{"synchronous_commit", "on"},
+	{"crossfade.mirror", "on"}, // for triggers that are not to fire for mirrored rows
+}
+
+// fenceText begins a mirrored transaction: the fence, the session's settings and
+// then those of the applies. What is asked for first is read first.
+var fenceText = func() string {
+	text := "SELECT e.epoch, e.side"
+	for _, s := range applySettings {
+		text += ", pg_catalog.current_setting('" + s.name + "', true)"
+	}
+	for _, s := range applySettings {
+		value := "'" + s.value + "'"
+		if s.name == "lock_timeout" {
+			value = "$1"
+		}
+		text += ", pg_catalog.set_config('" + s.name + "', " + value + ", true)"
+	}
+	return text + " FROM crossfade.epoch AS e WHERE e.one"
+}()
 
 // openOther begins a mirrored transaction on the session's leg at the target.
 func (s *session) openOther() (shadow.Leg, error) {
@@ -117,6 +143,7 @@ func (s *session) openOther() (shadow.Leg, error) {
 		}
 	}
 	o := &otherLeg{s: s, l: s.legs[router.Target], mapped: s.mirror.mapped, last: map[rowOf]int{}}
+	s.mirror.other = o
 	o.say(nameBegin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE", 'X', nil, nil, nil)
 	o.say(nameLock, shadow.FenceLock, 'L', nil, nil, nil)
 	timeout := strconv.FormatInt(s.server.opt.Mirror.LockTimeout.Milliseconds(), 10)
@@ -320,7 +347,10 @@ func (o *otherLeg) fence(message []byte) error {
 		o.locked = len(row) == 1 && string(row[0]) == "t"
 	case 'F':
 		epoch := strconv.FormatUint(uint64(o.s.server.opt.Mirror.Epoch()), 10)
-		o.fenced = o.locked && len(row) > 2 && string(row[0]) == epoch && string(row[1]) == router.Source.String()
+		o.fenced = o.locked && len(row) > 2+len(applySettings) && string(row[0]) == epoch && string(row[1]) == router.Source.String()
+		if o.fenced {
+			o.settings = row[2 : 2+len(applySettings)]
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/crossfade-db/crossfade/proxy/writes"
 	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
 	"github.com/crossfade-db/crossfade/router"
 )
@@ -104,10 +105,32 @@ func (s *session) analyse(text, normal []byte) *writes.Plan {
 		st = nil
 	}
 	plan := writes.Decide(st, s.mirror.env)
+	if plan.Class == writes.Definition && grants(text) {
+		plan.Class, plan.Reloads = writes.Pass, true
+	}
 	if tally := s.server.opt.Mirror.Observer.Tally; tally != nil {
 		plan.Tally = tally(digest(normal), kindOf(plan), plan.Tables())
 	}
 	return plan
+}
+
+// grants says that a definition changes who may do what, and no table's shape.
+func grants(text []byte) bool {
+	switch firstWordOf(text) {
+	case "grant", "revoke", "comment":
+		return true
+	default:
+		return false
+	}
+}
+
+func firstWordOf(text []byte) string {
+	var s pgsql.Scanner
+	s.Reset(text, 0)
+	if !s.Next() {
+		return ""
+	}
+	return strings.ToLower(string(text[s.Token().Start:s.Token().End]))
 }
 
 // digest names a statement: xxh64 of its text without literals.
@@ -121,9 +144,9 @@ func kindOf(p *writes.Plan) string {
 }
 
 // environment makes the session's texts mean what they do under a search_path.
-func (m *mirroring) environment(path []string, login string, role bool) {
-	m.env = &writes.Env{Plan: m.mapped.Plan, Path: path, Rights: m.mapped.Rights[login], Role: role}
-	m.envKey = strings.Join(path, "\x00") + "\x01" + login + "\x01" + strconv.FormatBool(role)
+func (m *mirroring) environment(path, temporary []string, login string, role bool) {
+	m.env = &writes.Env{Plan: m.mapped.Plan, Path: path, Temporary: temporary, Rights: m.mapped.Rights[login], Role: role, Encoded: m.encoded}
+	m.envKey = strings.Join(path, "\x00") + "\x01" + strings.Join(temporary, "\x00") + "\x01" + login + "\x01" + strconv.FormatBool(role) + strconv.FormatBool(m.encoded)
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

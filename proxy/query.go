@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -27,7 +28,9 @@ func (c *conversation) query(message, text []byte) error {
 	}
 	for _, part := range parts {
 		if part.Text == nil {
-			part.Text = text[part.Statement.At.From:part.Statement.At.Upto]
+			at := part.Statement.At
+			part.Text = text[at.From:at.Upto]
+			c.ahead = utf8.RuneCount(text[:at.From])
 		}
 		if err := c.part(part); err != nil {
 			return err
@@ -42,6 +45,10 @@ func (c *conversation) query(message, text []byte) error {
 // part runs one statement of a simple query.
 func (c *conversation) part(part writes.Part) error {
 	plan := part.Plan
+	if err := c.tellAll(c.tag); err != nil { // only the last tag waits for the commit
+		return err
+	}
+	c.tag = nil
 	made := &madeStatement{plan: plan, text: part.Text}
 	if c.refuses(plan) {
 		return nil
@@ -178,7 +185,9 @@ func (c *conversation) control(what control, run func() (shadow.Ending, error)) 
 	}
 	if (what.op == commitOp || what.op == prepareOp) && c.m.tx != nil {
 		c.m.block = false
-		return c.commit(false, run)
+		err := c.commit(false, run)
+		c.m.block = c.m.block || what.chain && !c.failed
+		return err
 	}
 	ending, err := run()
 	if err != nil || c.failed {
@@ -195,7 +204,7 @@ func (c *conversation) followed(what control, ending shadow.Ending) {
 	case beginOp:
 		c.m.block = c.m.block || done
 	case rollbackOp:
-		c.m.block = false
+		c.m.block = what.chain
 		c.s.endMirror()
 	case savepointOp:
 		if done {
@@ -210,7 +219,7 @@ func (c *conversation) followed(what control, ending shadow.Ending) {
 			c.m.tx.RollbackTo(what.name)
 		}
 	case commitOp, prepareOp:
-		c.m.block = false
+		c.m.block = what.chain
 	case otherControl:
 	}
 }
@@ -268,17 +277,22 @@ func (s *session) relayMarked(b *engine.Batch) error {
 		return s.forward(b)
 	}
 	return c.commit(true, func() (shadow.Ending, error) {
+		s.ran.Store(false)
+		s.pumping.Store(true)
+		defer s.pumping.Store(false)
 		if err := s.forward(b); err != nil {
 			return shadow.Unknown, err
 		}
-		return shadow.Committed, s.pump()
+		err := s.pump()
+		if err != nil || s.ran.Load() {
+			return shadow.Committed, err
+		}
+		return shadow.RolledBack, nil // nothing of it has run
 	})
 }
 
 // pump relays until the session is settled.
 func (s *session) pump() error {
-	s.pumping.Store(true)
-	defer s.pumping.Store(false)
 	for !s.quietNow() {
 		if err := s.step(); err != nil {
 			return err
@@ -289,4 +303,4 @@ func (s *session) pump() error {
 }
 
 // quietNow says that nothing is under way.
-func (s *session) quietNow() bool { return !s.bothRun() && s.eng.Quiet() }
+func (s *session) quietNow() bool { return s.quiet() }

@@ -28,6 +28,7 @@ type session struct {
 	slot    *cancelSlot
 	share   *sharing    // nil: there is no target
 	mirror  *mirroring  // nil: its writes are not mirrored
+	ran     atomic.Bool // a statement has ended well while pumping
 	pumping atomic.Bool // whoever relays for it waits for the end of a statement
 	both    *both       // nil until the session first needed a second reader
 	order   atomic.Uint32
@@ -291,6 +292,9 @@ func (s *session) feedLeg(l *leg) error {
 	}
 	l.use(step.used)
 	if step.counts != (engine.Counts{}) {
+		if step.counts.OK > 0 && s.pumping.Load() {
+			s.ran.Store(true)
+		}
 		s.server.opt.Observer.answered(s.id, l.side, step.counts)
 	}
 	if step.quiet {

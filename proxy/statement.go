@@ -11,6 +11,7 @@ import (
 	"github.com/crossfade-db/crossfade/proxy/engine"
 	"github.com/crossfade-db/crossfade/proxy/writes"
 	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/shadow"
 	"github.com/crossfade-db/crossfade/wire"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
@@ -26,6 +27,7 @@ func (c *conversation) bind(message, body []byte) error {
 	made := c.statement(b.PreparedStatement)
 	if made == nil || made.plan == nil || made.plan.Class == writes.Pass {
 		delete(c.m.portals, b.DestinationPortal)
+		c.drops = c.drops || made != nil && pgsql.Classify(made.text, 0)&pgsql.Prepares != 0
 		c.forward(message, 'B')
 		return nil
 	}
@@ -43,6 +45,15 @@ func (c *conversation) bind(message, body []byte) error {
 		return err
 	}
 	p.stmt = st
+	if c.names == nil {
+		c.names = map[string]string{}
+	}
+	c.names[st.name] = b.PreparedStatement
+	if n := len(b.ResultFormatCodes); n > 1 && n != st.own && made.plan.Statement.Returning {
+		delete(c.m.portals, b.DestinationPortal) // the server says what is wrong with it
+		c.forward(message, 'B')
+		return nil
+	}
 	own := b
 	own.PreparedStatement = st.name
 	own.ResultFormatCodes = st.formats(b.ResultFormatCodes, made.plan.Pair)
@@ -73,6 +84,13 @@ func (c *conversation) describe(message, body []byte) error {
 	return nil
 }
 
+// dropped forgets our statements: a text that has run may have dropped them.
+func (c *conversation) dropped() error {
+	err := c.settle()
+	c.l.captured, c.l.prepared = nil, nil
+	return err
+}
+
 // described cuts our columns off a description.
 func (c *conversation) described(front sourceOwed, message []byte) error {
 	if !front.pass {
@@ -99,6 +117,10 @@ func (c *conversation) execute(message, body []byte) error {
 	p := c.m.portals[string(name)]
 	if p == nil {
 		c.forward(message, 'E')
+		if c.drops {
+			c.drops = false
+			return c.dropped()
+		}
 		return nil
 	}
 	run := func(pass bool) sourceOwed {
@@ -107,7 +129,7 @@ func (c *conversation) execute(message, body []byte) error {
 	}
 	switch plan := p.made.plan; plan.Class {
 	case writes.Capture:
-		return c.executeCaptured(p, string(name))
+		return c.executeCaptured(p, string(name), body)
 	case writes.Control:
 		return c.control(controlOf(p.made.text), func() (shadow.Ending, error) {
 			c.owed = append(c.owed, run(true))
@@ -127,7 +149,11 @@ func (c *conversation) execute(message, body []byte) error {
 
 // executeCaptured runs a captured portal: without a limit of rows, which would
 // leave it open where the client's statement has no rows (WRITEPATH §2).
-func (c *conversation) executeCaptured(p *portal, name string) error {
+func (c *conversation) executeCaptured(p *portal, name string, body []byte) error {
+	limit := limitOf(body)
+	if len(p.rest) > 0 {
+		return c.goOn(p, limit)
+	}
 	g, err := c.runCaptured(p)
 	if err != nil {
 		return err
@@ -137,6 +163,45 @@ func (c *conversation) executeCaptured(p *portal, name string) error {
 	}
 	c.owed = append(c.owed, sourceOwed{kind: 'E', pass: true, grown: g})
 	c.afterCaptured(p, g)
+	if limit == 0 || !p.made.plan.Statement.Returning {
+		return nil
+	}
+	for i := range c.owed {
+		if c.owed[i].grown == g {
+			c.owed[i].keep = &p.rest
+		}
+	}
+	if err := c.settle(); err != nil || c.failed {
+		return err
+	}
+	return c.goOn(p, limit)
+}
+
+// limitOf is the limit of rows of an Execute; 0: none.
+func limitOf(body []byte) int {
+	if len(body) < 4 {
+		return 0
+	}
+	return int(binary.BigEndian.Uint32(body[len(body)-4:]))
+}
+
+// goOn gives the client the next rows of a portal, and its tag with the last. A
+// server that has met its limit says that the portal is suspended, also when
+// there are no more rows.
+func (c *conversation) goOn(p *portal, limit int) error {
+	if err := c.settle(); err != nil || c.failed {
+		return err
+	}
+	for n := 0; len(p.rest) > 0; n++ {
+		message := p.rest[0]
+		if limit > 0 && n == limit {
+			return c.tell([]byte{'s', 0, 0, 0, 4})
+		}
+		p.rest = p.rest[1:]
+		if err := c.tell(message); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -147,7 +212,7 @@ func (c *conversation) afterCaptured(p *portal, g *growth) {
 		c.watch(g)
 	}
 	c.owed[len(c.owed)-1].done = chain(c.owed[len(c.owed)-1].done, func([]byte) {
-		if g.plan.Old && (p.stmt.old == "" || len(g.old) != g.rows) && g.rows > 0 {
+		if g.plan.Old && (len(g.old) != g.rows || p.stmt.old == "" && g.rows > 0) {
 			c.uncaptured(g.plan.Pair, writes.WhyKey)
 		}
 	})

@@ -66,7 +66,9 @@ func (m *marks) add(n mark) {
 	if i := m.covering(n.Mark); i >= 0 {
 		one := &(*m)[i]
 		one.Count += n.Count
-		one.Cause = n.Cause
+		if n.Cause.Explains() || !one.Cause.Explains() {
+			one.Cause = n.Cause // a reason to look again takes no explanation away
+		}
 		one.seq = max(one.seq, n.seq)
 		return
 	}

@@ -9,7 +9,7 @@ type Kind uint8
 const (
 	Inserted  Kind = iota // Images are new rows
 	Updated               // Images are rows as they are now
-	Merged                // Images are rows as they are now, new or not
+	Merged                // Images are rows as they are now, new or not: most are
 	Deleted               // Images are rows as they were last
 	Truncated             // the pairs of Tables have no rows any more
 )

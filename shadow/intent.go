@@ -33,6 +33,12 @@ const (
 	CauseRecheck    Cause = "recheck"    // repaired, and to be looked at again
 )
 
+// Explains says that a row which is dirty for this cause may differ for it; one
+// that is only looked at again should be equal.
+func (c Cause) Explains() bool {
+	return c != CauseRecheck && c != CauseRequested && c != CauseRestart
+}
+
 // TableKeys are rows of one table, or all of it.
 type TableKeys struct {
 	Table string // Pair.Name

@@ -51,7 +51,8 @@ func (t *Tx) Release(name string) {
 // remembered: more than needed is only more to look at.
 func (t *Tx) RollbackTo(name string) {
 	i := t.find(name)
-	if i < 0 {
+	if i < 0 { // made out of sight: how much is taken back is not known
+		t.abandon(CauseUncaptured)
 		return
 	}
 	at := t.saves[i]

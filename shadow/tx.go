@@ -56,6 +56,9 @@ type Options struct {
 	Budget  Budget
 	// Incarnation is of the authority that the transaction runs on.
 	Incarnation Incarnation
+	// Others waits for transactions that have committed on the authority and not
+	// yet on the other side; false: there was none, or it took longer than that.
+	Others func(most time.Duration) bool
 }
 
 // Tx is the mirror of one transaction of the authority: what it changed, and
@@ -126,6 +129,9 @@ func (t *Tx) Identified() bool { return t.txid != 0 }
 func (t *Tx) Whole(table string, why Cause) {
 	if t.whole == nil {
 		t.whole = map[string]Cause{}
+	}
+	if before, known := t.whole[table]; known && before != CauseFailed {
+		return // that it was changed out of sight is not taken back
 	}
 	t.whole[table] = why
 }
@@ -218,8 +224,12 @@ func (t *Tx) Abandon(why Cause) { t.abandon(why) }
 func (t *Tx) Cause() Cause { return t.cause }
 
 // again sends all that was captured in a new transaction of the leg.
-func (t *Tx) again() error {
-	t.leg.Rollback()
+// Each is answered before the next, as one may need what another has to put
+// there first.
+func (t *Tx) again(deadline time.Time) error {
+	if t.leg != nil {
+		t.leg.Rollback()
+	}
 	t.leg = nil
 	leg, err := t.opt.Open()
 	if err != nil {
@@ -235,6 +245,9 @@ func (t *Tx) again() error {
 		default:
 			err = t.leg.Savepoint(e.depth)
 		}
+		if err == nil {
+			err = t.leg.Await(time.Until(deadline))
+		}
 		if err != nil {
 			return err
 		}
@@ -242,14 +255,43 @@ func (t *Tx) again() error {
 	return nil
 }
 
-// Transient is an error of the other side that may be gone when the same is
-// tried again: another session's transaction has not ended there yet.
-type Transient interface{ Transient() bool }
+// Retry says when an error of the other side may be gone.
+type Retry uint8
 
-func transient(err error) bool {
-	var t Transient
-	return errors.As(err, &t) && t.Transient()
+// Retries.
+const (
+	Never  Retry = iota
+	Soon         // a lock that only the other side takes
+	Behind       // an earlier transaction has not committed there yet
+)
+
+// Retrying is an error that may be gone when the same is tried again.
+type Retrying interface{ Retry() Retry }
+
+// pause waits until an error may be gone; false: it will not be in time.
+func (t *Tx) pause(err error, pause time.Duration, deadline time.Time) bool {
+	var r Retrying
+	left := time.Until(deadline)
+	if !errors.As(err, &r) || left < t.opt.Budget.Wait/retryShare {
+		return false
+	}
+	switch r.Retry() {
+	case Soon:
+		<-time.After(pause)
+		return true
+	case Behind:
+		// the one behind which it was may have ended since
+		return t.opt.Others != nil && t.opt.Others(left/2) || pause == firstPause
+	case Never:
+	}
+	return false
 }
+
+// retryShare of the budget has to be left for another try: one that is cut short
+// says nothing about the other side.
+const retryShare = 4
+
+const firstPause = time.Millisecond
 
 // await waits for the applies; what an unfinished transaction there may cause is
 // tried again within the budget (WRITEPATH §1).
@@ -258,18 +300,11 @@ func (t *Tx) await() error {
 		return nil
 	}
 	deadline := time.Now().Add(t.opt.Budget.Wait)
-	pause := time.Millisecond
-	for {
-		err := t.leg.Await(time.Until(deadline))
-		if err == nil || !transient(err) || time.Until(deadline) < pause {
-			return err
-		}
-		<-time.After(pause)
-		pause *= 2
-		if err := t.again(); err != nil {
-			return err
-		}
+	err := t.leg.Await(t.opt.Budget.Wait)
+	for pause := firstPause; err != nil && t.pause(err, pause, deadline); pause *= 2 {
+		err = t.again(deadline)
 	}
+	return err
 }
 
 // Rolled takes back all of it: the authority has rolled back.

@@ -17,6 +17,9 @@ func (c *comparison) canary(result *findings) {
 		f.Severity, f.Message = "warning", "sessions of the canary write to the target, and their writes are not brought back to the source"
 		f.Remedy = "use it for rehearsals; refuse keeps canary sessions from writing"
 	case writesUnset:
+		if c.config.Mapping() != nil {
+			return // writes are mirrored
+		}
 		f.Severity, f.Message = "info", "is not set, which phase canary needs: refuse or target"
 	case writesRefuse:
 		return // told by login, in rights

@@ -28,6 +28,8 @@ type mirroring interface {
 	// Declare takes a table's ranges of causes new and requested away: somebody
 	// says that he has copied it. by is for Table.Declared.
 	Declare(ctx context.Context, table, by string) error
+	// Explain says what becomes of a statement, by the mapping in force.
+	Explain(ctx context.Context, q admin.StatementQuery) (admin.Explained, error)
 	// Weak are settings of both sides that weaken a promise, a sentence each.
 	Weak(ctx context.Context) ([]string, error)
 }

@@ -96,7 +96,7 @@ func TestMirrorCommandsEndWithTheCodeOfTheirFault(t *testing.T) {
 
 func ofMirror(verb string) bool {
 	group, _, _ := strings.Cut(verb, " ")
-	return slices.Contains([]string{"table", "dirty", "reconcile", "divergence", "coverage", "report", "mirror", "backfill"}, group)
+	return slices.Contains([]string{"table", "dirty", "reconcile", "divergence", "coverage", "report", "mirror", "backfill", "explain"}, group)
 }
 
 func TestFailIsExitOneWhileAnyListedIsOpen(t *testing.T) {

@@ -127,6 +127,8 @@ func (p printer) table(text []byte) error {
 		rows, err = rowsOf(text, shareRows)
 	case admin.Explanation:
 		rows, err = rowsOf(text, explanationRows)
+	case admin.Explained:
+		rows, err = rowsOf(text, explainedRows)
 	case admin.Verdict:
 		rows, err = rowsOf(text, verdictRows)
 	case admin.Reloaded:

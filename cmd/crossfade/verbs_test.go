@@ -110,6 +110,7 @@ var right = []struct {
 	{"divergence list", nil, admin.Viewer},
 	{"divergence show", []string{"1"}, admin.Viewer},
 	{"coverage", nil, admin.Viewer},
+	{"explain", []string{"SELECT 1"}, admin.Viewer},
 	{"divergence export", nil, admin.Auditor},
 	{"report", nil, admin.Auditor},
 	{"mirror", []string{"off", "--reason", "a test"}, admin.Operator},

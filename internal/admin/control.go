@@ -15,6 +15,7 @@ type Control interface {
 	Mirror
 	Worker
 	Differences
+	Explainer
 }
 
 // Reader tells how the migration stands.

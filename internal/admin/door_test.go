@@ -14,7 +14,7 @@ var leastRole = map[string]Role{
 	"status": Viewer, "canary get": Viewer, "canary explain": Viewer, "version": Viewer,
 	"audit list": Auditor, "audit verify": Auditor, "audit export": Auditor,
 	"phase set": Operator, "canary set": Operator, "abort": Operator, "reload": Operator, "drain": Operator,
-	"table list": Viewer, "dirty list": Viewer, "reconcile status": Viewer, "divergence list": Viewer, "divergence show": Viewer, "coverage": Viewer,
+	"table list": Viewer, "dirty list": Viewer, "reconcile status": Viewer, "divergence list": Viewer, "divergence show": Viewer, "coverage": Viewer, "explain": Viewer,
 	"divergence export": Auditor, "report": Auditor,
 	"mirror": Operator, "table ready": Operator, "reconcile pause": Operator, "reconcile resume": Operator, "reconcile run": Operator,
 	"backfill": Operator, "divergence waive": Operator,

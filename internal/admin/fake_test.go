@@ -279,7 +279,7 @@ func (r reply) refusal(t testing.TB) *Refusal {
 // rightArgs are arguments with which a verb can be carried out.
 var rightArgs = map[string]string{
 	"phase": "canary", "share": "5", "key": "user=app", "to": "off", "table": "public.orders", "tables": `["public.orders"]`,
-	"id": "17", "until": "2999-12-31",
+	"id": "17", "until": "2999-12-31", "sql": "SELECT+1",
 }
 
 // path and body of a right request for a verb.

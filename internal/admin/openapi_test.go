@@ -153,6 +153,7 @@ var promised = map[string][]string{
 		"statements.digest", "statements.seen", "statements.mirrored", "statements.compared", "statements.matched", "statements.diverged",
 		"statements.skipped.volatile",
 	},
+	"explain": {"kind", "tables", "digest", "side", "reason", "text.source", "text.target", "mirrored", "compared"},
 	"audit list": {
 		"records.seq", "records.time", "records.actor", "records.act", "records.object", "records.before", "records.after",
 		"records.reason", "records.hash",

@@ -92,7 +92,7 @@ var recordArgs = []Arg{
 
 // Verbs is the table. Readers come first, then what changes something.
 func Verbs() []Verb {
-	return slices.Concat(readers(), mirrorReaders(), auditors(), mirrorAuditors(), changers(), mirrorChangers())
+	return slices.Concat(readers(), mirrorReaders(), explainers(), auditors(), mirrorAuditors(), changers(), mirrorChangers())
 }
 
 func readers() []Verb {

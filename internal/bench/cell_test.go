@@ -2,16 +2,17 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestParseCells(t *testing.T) {
-	got, err := parseCells("prepared:8, rows,tpcb:1")
+	got, err := parseCells("prepared:8, rows,tpcb:1,update:1@0.5ms")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []cell{{prepared, 8}, {rows, 0}, {tpcb, 1}}
+	want := []cell{{kind: prepared, clients: 8}, {kind: rows}, {kind: tpcb, clients: 1}, {kind: update, clients: 1, trip: 500 * time.Microsecond}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(cell{})); diff != "" {
 		t.Error(diff)
 	}
@@ -25,6 +26,11 @@ func TestParseCellsRefuses(t *testing.T) {
 		"no client":                    "prepared:0",
 		"more clients than there are":  "prepared:101",
 		"clients where there are none": "rows:2",
+		"a delay that is none":         "update:1@fast",
+		"a delay of zero":              "update:1@0s",
+		"a delay below a nanosecond":   "update:1@0.1ns",
+		"more delay than there is":     "update:1@1m",
+		"a delay where there is none":  "prepared:8@2ms",
 		"the same cell twice":          "prepared:8,prepared:8",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -32,6 +38,15 @@ func TestParseCellsRefuses(t *testing.T) {
 				t.Errorf("got %v, want an error", got)
 			}
 		})
+	}
+}
+
+func TestACellIsWrittenAsItIsRead(t *testing.T) {
+	for _, word := range []string{"rows", "prepared:8", "update:16", "update:1@0.5ms", "transaction:1@2ms", "backfill"} {
+		c, err := parseCell(word)
+		if err != nil || c.String() != word {
+			t.Errorf("%q is %q, %v", word, c, err)
+		}
 	}
 }
 

@@ -50,10 +50,16 @@ const queryLimit = 60 * time.Second
 // query runs one simple query and returns the size of its answer in bytes. The
 // answer ends with ReadyForQuery; an ErrorResponse is an error.
 func (c *client) query(sql string) (int, error) {
+	return c.exchange(appendMessage(nil, 'Q', append([]byte(sql), 0)))
+}
+
+// exchange sends messages that are answered with one ReadyForQuery and returns
+// the size of the answer in bytes.
+func (c *client) exchange(messages []byte) (int, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(queryLimit)); err != nil {
 		return 0, fmt.Errorf("set a deadline: %w", err)
 	}
-	if _, err := c.conn.Write(appendMessage(nil, 'Q', append([]byte(sql), 0))); err != nil {
+	if _, err := c.conn.Write(messages); err != nil {
 		return 0, fmt.Errorf("send the query: %w", err)
 	}
 	var s scanner

@@ -32,6 +32,7 @@ type proxyOptions struct {
 	target string // "": there is none, and what follows does not count
 	writes writes
 	share  int // percent
+	mirror *mirrorOptions
 }
 
 // writes is what canary.writes says.
@@ -61,6 +62,9 @@ canary: {writes: %s}
 
 func (o proxyOptions) config(state string) string {
 	text := fmt.Sprintf(crossfadeConfig, o.source, loadUser, lockedUser, passwordVariable, state)
+	if o.mirror != nil {
+		return o.mirrorConfig(state)
+	}
 	if o.target != "" {
 		text += fmt.Sprintf(targetConfig, o.target, o.writes)
 	}
@@ -93,10 +97,17 @@ func (s *stage) startCrossfade(ctx context.Context, o proxyOptions) (route, erro
 		name: o.route, addr: addr, pid: c.process.Pid, share: o.share,
 		door: door{program: s.binary, address: admin, state: state},
 	}
-	if o.target == "" {
+	switch {
+	case o.target == "":
 		return via, nil
+	case o.mirror == nil:
+		return via, via.door.open(ctx, o.share)
+	case o.mirror.tables == "":
+		return via, nil
+	default:
+		via.mirrors = true
+		return via, via.door.mirror(ctx)
 	}
-	return via, via.door.open(ctx, o.share)
 }
 
 // serve runs the program and returns its ready line.

@@ -66,6 +66,8 @@ func TestTheConfigurationsAreAccepted(t *testing.T) {
 		"without a target":            {source: "127.0.0.1:1"},
 		"with reads at the target":    {source: "127.0.0.1:1", target: "127.0.0.1:2", writes: writesRefuse},
 		"with sessions at the target": {source: "127.0.0.1:1", target: "127.0.0.1:2", writes: writesTarget},
+		"with nothing mapped":         {source: "127.0.0.1:1", target: "127.0.0.1:2", mirror: &mirrorOptions{database: loadName}},
+		"with a mapped table":         {source: "127.0.0.1:1", target: "127.0.0.1:2", mirror: &mirrorOptions{database: loadName, tables: mapping, answer: "authority"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "crossfade.yaml")
@@ -75,6 +77,9 @@ func TestTheConfigurationsAreAccepted(t *testing.T) {
 			config, err := configs.Load(file)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if mapped := o.mirror != nil && o.mirror.tables != ""; (config.Mapping() != nil) != mapped {
+				t.Errorf("mapping %v, want one: %v", config.Mapping(), mapped)
 			}
 			if (config.Target != nil) != (o.target != "") || string(config.Canary.Writes) != string(o.writes) {
 				t.Errorf("target %v, writes %q, want %q and %q", config.Target, config.Canary.Writes, o.target, o.writes)

@@ -2,7 +2,7 @@
 // pgbouncer and haproxy, and judges the result against the project's goals. It
 // is the program behind "make bench".
 //
-//	go run ./internal/bench                                   # about nine minutes
+//	go run ./internal/bench                                   # about twenty-five minutes
 //	go run ./internal/bench -rounds 15 -dur 2500ms -record    # long, writes docs/benchmarks.md
 //	go run ./internal/bench -cells prepared:8,rows -rounds 3  # some cells only
 //
@@ -23,6 +23,13 @@
 // Cells of reads have more routes: proxies with a target, at share 0 and 100.
 // What a session costs that has a leg at both sides, and what it takes to move
 // a thousand of them, is measured between an old and a new server.
+//
+// Mirrored writes have cells of their own, also with a delay between the proxy
+// and both servers (update:1@2ms), that run between an old and a new server:
+//
+//	go run ./internal/bench -cells update:8,transaction:1@0.5ms,backfill -rounds 3
+//
+// After each of them both sides are compared, row by row.
 //
 // The process figures come from /proc, so it measures on Linux only.
 package main

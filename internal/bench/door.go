@@ -38,6 +38,18 @@ func (d door) open(ctx context.Context, share int) error {
 	return d.setShare(ctx, share)
 }
 
+// mirror begins phase mirror.
+func (d door) mirror(ctx context.Context) error {
+	_, err := d.do(ctx, "phase", "set", "mirror", "--reason", "benchmark")
+	return err
+}
+
+// reconcile returns when the two sides are known to be equal.
+func (d door) reconcile(ctx context.Context) error {
+	_, err := d.do(ctx, "reconcile", "run", "--wait", "--reason", "benchmark")
+	return err
+}
+
 // setShare returns when statements are routed by the share, in percent.
 func (d door) setShare(ctx context.Context, share int) error {
 	_, err := d.do(ctx, "canary", "set", strconv.Itoa(share), "--reason", "benchmark")

@@ -33,6 +33,7 @@ func goals() []goal {
 		cost("G19", "connect", "added p50 µs", 300, func(l line) estimate { return l.AddedP50 }),
 	}
 	all = append(all, shareGoals()...)
+	all = append(all, mirrorGoals()...)
 	for i := range all {
 		all[i].gate = true
 	}

@@ -11,7 +11,12 @@ import (
 	"time"
 )
 
-const defaultCells = "prepared:1,prepared:8,prepared:32,simple:1,simple:8,extended:8,tpcb:8,rows,connect,idle,moves,decide,syscalls:1,syscalls:8"
+const (
+	relayCells  = "prepared:1,prepared:8,prepared:32,simple:1,simple:8,extended:8,tpcb:8,rows,connect,idle,moves,decide,syscalls:1,syscalls:8"
+	mirrorCells = "update:1,update:8,update:16,update:32,transaction:1,unmapped-read:1,unmapped-read:8,unmapped-write:1,unmapped-write:8," +
+		"mapped-read:1,mapped-read:8,update:1@0.5ms,transaction:1@0.5ms,update:1@2ms,transaction:1@2ms,backfill"
+	defaultCells = relayCells + "," + mirrorCells
+)
 
 // settings are what the command line says.
 type settings struct {
@@ -39,7 +44,7 @@ func main() {
 func parseFlags(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&s.Cells, "cells", defaultCells, "what to measure, KIND:CLIENTS or KIND")
+	flags.StringVar(&s.Cells, "cells", defaultCells, "what to measure, KIND:CLIENTS@TRIP, KIND:CLIENTS or KIND")
 	flags.IntVar(&s.Rounds, "rounds", 9, "undisturbed rounds of each cell, of at most twice as many; rows has at least 7")
 	flags.DurationVar(&s.Dur, "dur", 700*time.Millisecond, "length of a pgbench run after its warm-up; with that, rounded up to whole seconds")
 	flags.DurationVar(&s.Warm, "warm", 300*time.Millisecond, "warm-up of a pgbench run")

@@ -43,7 +43,15 @@ func (s *stage) pgbenchLoad(c cell, dur, warm time.Duration) load {
 			return outcome{}, fmt.Errorf("make a directory for pgbench's log: %w", err)
 		}
 		defer os.RemoveAll(dir)
-		cmd, err := s.pgbench(ctx, via.addr, append(loadArguments(c, dur+warm), "--log", "--log-prefix="+filepath.Join(dir, logPrefix))...)
+		arguments := append(loadArguments(c, dur+warm), "--log", "--log-prefix="+filepath.Join(dir, logPrefix))
+		if script, ok := scripts[c.kind]; ok {
+			file := filepath.Join(dir, "script")
+			if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+				return outcome{}, fmt.Errorf("write pgbench's script: %w", err)
+			}
+			arguments = append(arguments, "-f", file)
+		}
+		cmd, err := s.pgbench(ctx, via.addr, arguments...)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -54,7 +62,9 @@ func (s *stage) pgbenchLoad(c cell, dur, warm time.Duration) load {
 		if err != nil {
 			return outcome{}, err
 		}
-		return reckon(transactions, warm)
+		out, err := reckon(transactions, warm)
+		out.load = processorTime{cmd.ProcessState.UserTime(), cmd.ProcessState.SystemTime()}
+		return out, err
 	}
 }
 
@@ -66,9 +76,9 @@ func loadArguments(c cell, length time.Duration) []string {
 	switch c.kind {
 	case simple, extended:
 		return append(arguments, "-S", "-M", string(c.kind))
-	case tpcb:
+	case tpcb, update, plainRead, plainWrite, mappedRead:
 		return append(arguments, "-M", string(prepared))
-	case prepared, syscalls, rows, connects, idle, moves, decide:
+	case prepared, syscalls, rows, connects, idle, moves, decide, transaction, backfill:
 		return append(arguments, "-S", "-M", string(prepared))
 	default:
 		return arguments
@@ -81,19 +91,19 @@ func lastLines(output []byte) []byte {
 	return bytes.TrimSpace(output[max(0, len(output)-most):])
 }
 
-// transaction is one line of pgbench's log.
-type transaction struct {
+// ended is one line of pgbench's log: a transaction that has ended.
+type ended struct {
 	end     time.Time
 	latency time.Duration
 }
 
 // readLogs reads the logs of one run: pgbench writes one per thread.
-func readLogs(dir string) ([]transaction, error) {
+func readLogs(dir string) ([]ended, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, logPrefix+".*"))
 	if err != nil {
 		return nil, fmt.Errorf("list pgbench's logs: %w", err)
 	}
-	var all []transaction
+	var all []ended
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -109,7 +119,7 @@ func readLogs(dir string) ([]transaction, error) {
 // appendLog adds the transactions of a log: "client number µs script seconds
 // µs" per line (manual, pgbench, "Per-Transaction Logging"). A transaction that
 // failed has a word in place of its time, and is an error.
-func appendLog(all []transaction, text []byte) ([]transaction, error) {
+func appendLog(all []ended, text []byte) ([]ended, error) {
 	const latency, seconds, microseconds = 2, 4, 5
 	for line := range bytes.Lines(text) {
 		fields := bytes.Fields(line)
@@ -124,7 +134,7 @@ func appendLog(all []transaction, text []byte) ([]transaction, error) {
 			}
 			numbers[i] = n
 		}
-		all = append(all, transaction{
+		all = append(all, ended{
 			end:     time.Unix(numbers[seconds], numbers[microseconds]*int64(time.Microsecond)),
 			latency: time.Duration(numbers[latency]) * time.Microsecond,
 		})
@@ -136,7 +146,7 @@ var errStalled = errors.New("nothing ended after the warm-up")
 
 // reckon drops what ended in the warm-up, which begins with the first
 // transaction.
-func reckon(all []transaction, warm time.Duration) (outcome, error) {
+func reckon(all []ended, warm time.Duration) (outcome, error) {
 	if len(all) == 0 {
 		return outcome{}, errNothing
 	}

@@ -20,7 +20,7 @@ func TestAppendLogReadsTimesInMicroseconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := transaction{end: time.Unix(1175850568, 995598000), latency: 2241 * time.Microsecond}
+	want := ended{end: time.Unix(1175850568, 995598000), latency: 2241 * time.Microsecond}
 	if len(got) != 1 || !got[0].end.Equal(want.end) || got[0].latency != want.latency {
 		t.Errorf("got %v, want %v", got, want)
 	}

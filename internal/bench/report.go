@@ -19,6 +19,7 @@ type report struct {
 	Moves    *movesResult    `json:"moves,omitempty"`
 	Decide   []microResult   `json:"decide,omitempty"`
 	Syscalls []syscallResult `json:"syscalls,omitempty"`
+	Backfill *backfillResult `json:"backfill,omitempty"`
 	Verdicts []verdict       `json:"verdicts"`
 
 	RowsGrowth float64 `json:"rows_peak_growth_bytes,omitempty"` // of crossfade's memory, by its first large result
@@ -34,7 +35,9 @@ func (r *report) ran(cell string) bool {
 		return r.Moves != nil
 	case decide:
 		return r.Decide != nil
-	case prepared, extended, simple, tpcb, rows, connects, syscalls:
+	case backfill:
+		return r.Backfill != nil
+	case prepared, extended, simple, tpcb, rows, connects, syscalls, update, transaction, plainRead, plainWrite, mappedRead:
 	}
 	return slices.ContainsFunc(r.Cells, named) || r.syscalls(cell).Cell != ""
 }

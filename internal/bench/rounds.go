@@ -17,6 +17,9 @@ type route struct {
 	pid   int    // of the proxy; 0: there is none, the route is direct
 	door  door   // of crossfade
 	share int    // of sessions that its target answers, in percent
+
+	servers []int // process ids of source and target, whose processor time is looked at; nil: it is not
+	mirrors bool  // mapped tables are written on both sides
 }
 
 const (
@@ -31,6 +34,9 @@ type outcome struct {
 	rate     float64         // units per second, after the warm-up
 	latency  []time.Duration // sorted, after the warm-up
 	allUnits float64         // in the whole run, warm-up included
+
+	statement, commit []time.Duration // sorted, of explicit transactions
+	load              processorTime   // of the program that made the load; zero: not known
 }
 
 // load runs once on a route.
@@ -44,6 +50,11 @@ type sample struct {
 	CPU      float64 `json:"cpu_us_per_unit"` // of the proxy, user and system
 	Switches float64 `json:"switches_per_unit"`
 	RSS      float64 `json:"rss_bytes"` // after the run
+
+	Statement float64      `json:"statement_p50_us,omitempty"` // within explicit transactions
+	Commit    float64      `json:"commit_p50_us,omitempty"`
+	Split     *split       `json:"split,omitempty"`
+	Mirror    *mirrorShare `json:"mirror,omitempty"`
 }
 
 // round is one run on each proxy between two direct runs.
@@ -107,7 +118,11 @@ var errNothing = errors.New("it did nothing: zero transactions")
 
 // observe runs load once and watches the proxy's process meanwhile.
 func observe(ctx context.Context, load load, via route) (sample, error) {
-	before, err := readUsage(via.pid)
+	ledger, err := via.ledger(ctx)
+	if err != nil {
+		return sample{}, fmt.Errorf("look at %s: %w", via.name, err)
+	}
+	before, err := via.look()
 	if err != nil {
 		return sample{}, fmt.Errorf("look at %s: %w", via.name, err)
 	}
@@ -118,18 +133,28 @@ func observe(ctx context.Context, load load, via route) (sample, error) {
 	if len(out.latency) == 0 || !(out.rate > 0) || math.IsInf(out.rate, 0) || !(out.allUnits > 0) {
 		return sample{}, fmt.Errorf("run on %s: %w", via.name, errNothing)
 	}
-	after, err := readUsage(via.pid)
+	after, err := via.look()
 	if err != nil {
 		return sample{}, fmt.Errorf("look at %s: %w", via.name, err)
 	}
-	return sample{
-		Rate:     out.rate,
-		P50:      micros(quantile(out.latency, 0.50)),
-		P99:      micros(quantile(out.latency, 0.99)),
-		CPU:      micros(after.cpu-before.cpu) / out.allUnits,
-		Switches: float64(after.switches-before.switches) / out.allUnits,
-		RSS:      float64(after.rss),
-	}, nil
+	s := out.sample()
+	s.CPU = micros(after.cpu-before.cpu) / out.allUnits
+	s.Switches = float64(after.switches-before.switches) / out.allUnits
+	s.RSS = float64(after.rss)
+	s.Split = before.until(after, out)
+	if s.Mirror, err = via.settled(ctx, ledger, out.allUnits); err != nil {
+		return sample{}, fmt.Errorf("look at what %s has mirrored: %w", via.name, err)
+	}
+	return s, nil
+}
+
+// sample is what the load itself saw.
+func (o outcome) sample() sample {
+	s := sample{Rate: o.rate, P50: micros(quantile(o.latency, 0.50)), P99: micros(quantile(o.latency, 0.99))}
+	if len(o.statement) > 0 && len(o.commit) > 0 {
+		s.Statement, s.Commit = micros(quantile(o.statement, 0.50)), micros(quantile(o.commit, 0.50))
+	}
+	return s
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -15,14 +15,19 @@ const (
 )
 
 // routeOrder is how routes are listed.
-var routeOrder = []string{direct, crossfade, shareNone, shareAll, shareRelayed, pgbouncer, haproxy}
+var routeOrder = []string{
+	direct, directTarget, crossfade, shareNone, shareAll, shareRelayed, unmapped, mirrored, answered, pgbouncer, haproxy,
+}
 
 // shareCells are those that the routes with a target run in too: reads.
-var shareCells = []cell{{prepared, 1}, {prepared, 8}, {rows, 0}}
+var shareCells = []cell{{kind: prepared, clients: 1}, {kind: prepared, clients: 8}, {kind: rows}}
 
 // routesFor are the routes of a cell, the direct one first. The second server
 // and the proxies that have it as target start with the first cell for them.
 func (s *stage) routesFor(ctx context.Context, c cell) ([]route, error) {
+	if c.kind.mirrors() {
+		return s.duetRoutes(ctx, c)
+	}
 	if !slices.Contains(shareCells, c) {
 		return s.routes, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/crossfade-db/crossfade/internal/dbserver"
@@ -25,7 +26,8 @@ type stage struct {
 	children []*child
 	routes   []route // the direct one first
 	shared   []route // with a target
-	password string  // of lockedUser
+	duet     *duet   // nil: no cell has needed it
+	password string  // of lockedUser and serviceUser
 	versions map[string]string
 }
 
@@ -75,6 +77,9 @@ func (s *stage) open(ctx context.Context) error {
 // close ends what open has started, in the opposite order.
 func (s *stage) close() error {
 	var err error
+	if s.duet != nil {
+		err = s.duet.close()
+	}
 	for len(s.children) > 0 {
 		err = errors.Join(err, s.stopLast())
 	}
@@ -90,6 +95,17 @@ func (s *stage) stopLast() error {
 	last := len(s.children) - 1
 	c := s.children[last]
 	s.children = s.children[:last]
+	return c.stop()
+}
+
+// stop ends the process of one route.
+func (s *stage) stop(via route) error {
+	i := slices.IndexFunc(s.children, func(c *child) bool { return c.process.Pid == via.pid })
+	if i < 0 {
+		return fmt.Errorf("stop %s: it does not run", via.name)
+	}
+	c := s.children[i]
+	s.children = slices.Delete(s.children, i, i+1)
 	return c.stop()
 }
 

@@ -81,11 +81,16 @@ func middle(rounds []round, of func(round) sample) sample {
 		CPU:      mean(field(func(s sample) float64 { return s.CPU })),
 		Switches: mean(field(func(s sample) float64 { return s.Switches })),
 		RSS:      median(field(func(s sample) float64 { return s.RSS })),
+
+		Statement: median(field(func(s sample) float64 { return s.Statement })),
+		Commit:    median(field(func(s sample) float64 { return s.Commit })),
+		Split:     middleSplit(each(rounds, func(r round) *split { return of(r).Split })),
+		Mirror:    middleMirror(each(rounds, func(r round) *mirrorShare { return of(r).Mirror })),
 	}
 }
 
-func each(rounds []round, f func(round) float64) []float64 {
-	values := make([]float64, len(rounds))
+func each[R, T any](rounds []R, f func(R) T) []T {
+	values := make([]T, len(rounds))
 	for i, r := range rounds {
 		values[i] = f(r)
 	}

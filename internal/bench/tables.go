@@ -19,6 +19,7 @@ func (r *report) tables() []table {
 	var all []table
 	for _, c := range r.Cells {
 		all = append(all, c.table())
+		all = append(all, c.mirrorTables()...)
 	}
 	if r.Idle != nil {
 		all = append(all, r.Idle.table())
@@ -31,6 +32,9 @@ func (r *report) tables() []table {
 	}
 	for _, s := range r.Syscalls {
 		all = append(all, s.table())
+	}
+	if r.Backfill != nil {
+		all = append(all, r.Backfill.table())
 	}
 	return all
 }
@@ -58,7 +62,9 @@ func (l line) row() []string {
 		return row
 	}
 	row[2], row[5], row[6] = l.Ratio.String(), l.AddedP50.String(), l.AddedP99.String()
-	row[7], row[8], row[9] = figure(s.CPU), figure(s.Switches), figure(s.RSS/kib/kib)
+	if l.Route != directTarget {
+		row[7], row[8], row[9] = figure(s.CPU), figure(s.Switches), figure(s.RSS/kib/kib)
+	}
 	return row
 }
 

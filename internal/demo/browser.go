@@ -15,7 +15,7 @@ import (
 // browserName is the application_name of a browser, by which it is hashed.
 func browserName(number int) string { return "shop-web-" + strconv.Itoa(number) }
 
-// browser is one session that only reads. Every statement of its own asks the
+// browser is one session that reads, and writes a row of its own. Every statement of its own asks the
 // server, along with the rows, who it is.
 type browser struct {
 	desk
@@ -23,6 +23,7 @@ type browser struct {
 	conn   *pgx.Conn
 	dice   *rand.Rand
 	sides  map[int]router.Side // by the port that a server names
+	visits int                 // that it has written
 	lost   bool                // the connection; guarded by the desk
 }
 
@@ -36,9 +37,10 @@ type look struct {
 
 func looks() []look {
 	return []look{
-		{"page", 45, false, (*browser).readPage},
+		{"page", 40, false, (*browser).readPage},
 		{"order", 25, true, (*browser).readOrder},
 		{"receipt", 10, false, (*browser).readReceipt},
+		{"visit", 5, false, (*browser).writeAndRead},
 		{"cities", 5, false, (*browser).readCities},
 		{"snapshot", 3, true, (*browser).readSnapshot},
 		{"local", 7, true, (*browser).readLocally},
@@ -123,7 +125,7 @@ func (b *browser) tell(ctx context.Context, on asker, q question) (router.Side, 
 			return 0, fmt.Errorf("read the port of the server: %w", err)
 		}
 		if first := fmt.Sprint(values[0]); n == 0 && q.first != "" && first != q.first {
-			return 0, fmt.Errorf("the session has %q, want %q", first, q.first)
+			return 0, fmt.Errorf("the answer begins with %q, want %q", first, q.first)
 		}
 	}
 	if rows.Err() != nil {
@@ -156,7 +158,7 @@ const (
 const thought = 20 * time.Millisecond
 
 // loadedOrders is how many orders shop.sql makes; they are on both sides.
-const loadedOrders = 40000
+const loadedOrders = 12000
 
 // readPage runs a prepared statement, made when the session began.
 func (b *browser) readPage(ctx context.Context, at *span) error {

@@ -1,7 +1,7 @@
-// Package demo shows Crossfade at work: a small shop on an old and a new
-// PostgreSQL, the proxy in front of them, and a load whose reading sessions are
-// moved to the new one and back while they run. It is the command
-// "crossfade demo".
+// Package demo shows Crossfade at work: a small shop on an old PostgreSQL, a new
+// one that begins empty and has a table of another shape, the proxy in front of
+// them, and a load that goes on while the new one is filled, answers a share of
+// the readers, and is hit by faults. It is the command "crossfade demo".
 //
 //	tills (write) ──────┐          ┌── source, a private PostgreSQL of the old version
 //	browsers (read) ── proxy ──────┤
@@ -9,8 +9,9 @@
 //	operator ───────────┘ the program's own commands
 //
 // What it claims is told by the servers: each answer to a browser names the
-// server that gave it. It leaves no trace: servers and files are gone when Run
-// returns.
+// server that gave it, and in the end each server writes its tables out in order,
+// by queries that know nothing of the proxy. It leaves no trace but the report:
+// servers and files are gone when Run returns.
 //
 //	err := demo.Run(ctx, demo.Options{Serve: serve, Command: run, Out: os.Stdout, Talk: os.Stderr})
 //	if errors.Is(err, demo.ErrFailed) {
@@ -40,6 +41,7 @@ type Options struct {
 	Talk    io.Writer     // warnings of the proxy; nil: nowhere
 	Length  time.Duration // of each share; 0: 3 s, or 1 s with Exit
 	Exit    bool          // end after the report, without leaving all running
+	Report  string        // file that the auditor's report goes to; "": a new one in the directory for temporary files
 }
 
 const (
@@ -47,8 +49,8 @@ const (
 	briefLength   = time.Second
 )
 
-// Run starts both servers and the proxy, takes the share up and down under load,
-// kills the target in between, and prints what happened. Then it leaves all
+// Run starts both servers and the proxy, fills the target and takes the share up
+// and down under load, plants faults, and prints what happened. Then it leaves all
 // running with a light load until ctx ends, which is no error; ending before the
 // report is one. A check that does not hold is ErrFailed. Run ends everything
 // that it started.
@@ -68,7 +70,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &stage{out: opt.Out}
+	s := &stage{out: opt.Out, page: opt.Report}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	if err := s.open(ctx, opt, cancel); err != nil {
 		return err

@@ -62,12 +62,12 @@ const mappingText = `migration:
 const stateDir = "state"
 
 // writeConfig stores the configuration and the passwords it refers to in dir:
-// the one that clients give, and the one that both servers want.
-func writeConfig(dir string, servers dbserver.Pair, outer, inner string) (file string, err error) {
+// the one that clients give, and those that both servers want.
+func writeConfig(dir string, servers dbserver.Pair, outer string, inner secrets) (file string, err error) {
 	const name = "crossfade.yaml"
 	for file, text := range map[string]string{
 		name:            fmt.Sprintf(configText, servers.Source.Addr(), servers.Target.Addr()),
-		"shop.password": outer, "server.password": inner,
+		"shop.password": outer, "server.password": inner.shop, "service.password": inner.service,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("write the proxy's configuration: %w", err)

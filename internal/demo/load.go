@@ -16,8 +16,8 @@ const (
 // How long a session rests between two pieces of work, on average. It leaves
 // the machine time, so that a latency is that of the work and not of a queue.
 const (
-	tillRest    = 20 * time.Millisecond
-	browserRest = 60 * time.Millisecond
+	tillRest    = 150 * time.Millisecond
+	browserRest = 100 * time.Millisecond
 )
 
 var errLate = fmt.Errorf("the load has not ended %v after it was to", grace)

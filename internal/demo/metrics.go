@@ -17,6 +17,9 @@ type figures struct {
 	memory    int64         // bytes in use by the process (RSS)
 	exchanges uint64        // that were timed
 	own       time.Duration // the proxy's part of them, together
+	// fallbacks are statements of the canary's sessions that the source answered,
+	// by why.
+	fallbacks map[string]int64
 }
 
 const (
@@ -56,11 +59,20 @@ func parseMetrics(text io.Reader) (figures, error) {
 	gauge := func(m *dto.Metric) float64 { return m.GetGauge().GetValue() }
 	seconds := func(m *dto.Metric) float64 { return m.GetHistogram().GetSampleSum() }
 	count := func(m *dto.Metric) float64 { return float64(m.GetHistogram().GetSampleCount()) }
+	fallbacks := map[string]int64{}
+	for _, m := range families["crossfade_fallbacks_total"].GetMetric() {
+		for _, label := range m.GetLabel() {
+			if label.GetName() == "reason" {
+				fallbacks[label.GetValue()] += int64(m.GetCounter().GetValue())
+			}
+		}
+	}
 	overhead := families["crossfade_overhead_seconds"]
 	return figures{
 		memory:    int64(sum(families["process_resident_memory_bytes"], gauge)),
 		exchanges: uint64(sum(overhead, count)),
 		own:       time.Duration(sum(overhead, seconds) * float64(time.Second)),
+		fallbacks: fallbacks,
 	}, nil
 }
 

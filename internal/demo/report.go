@@ -2,6 +2,8 @@ package demo
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,11 +16,13 @@ type report struct {
 	toured
 	majors  [router.Sides]int
 	load    *loaded
-	before  [router.Sides]books // the servers' figures around the load
-	after   [router.Sides]books
+	before  books // the source's figures around the load
+	after   books
 	left    int     // sessions that the proxy has when all clients have gone
 	end     figures // the proxy's
 	audited audited
+	dumps   []dumped
+	story   story
 }
 
 // text is the report as people read it, below the rows.
@@ -27,7 +31,10 @@ func (r *report) text() string {
 	b.WriteString("\n")
 	r.writeTills(&b)
 	r.writeProxy(&b)
+	r.writeReasons(&b)
 	r.writeActs(&b)
+	r.story.write(&b)
+	r.writeDumps(&b)
 	checks := r.checks()
 	b.WriteString("\nChecks\n")
 	for _, c := range checks {
@@ -73,6 +80,45 @@ func (r *report) writeProxy(b *strings.Builder) {
 	if r.end.memory > 0 {
 		const mib = 1 << 20
 		line(b, "memory", grouped(r.end.memory/mib)+" MiB", "with the clients, in one process")
+	}
+}
+
+// meanings of reasons why the source answers for a session of the canary.
+var meanings = map[string]string{
+	"shape":        "reads a table whose shape differs",
+	"not_ready":    "reads a table of which keys are dirty",
+	"recent_write": "a commit of its tables was on its way to the target, longer than canary.wait",
+	"isolation":    "its transaction is REPEATABLE READ or SERIALIZABLE",
+	"state":        "changes a setting of the session",
+	"breaker":      "the target was away",
+	"target_error": "the target failed to answer",
+	"unprepared":   "its text was not known to the target yet",
+	"write":        "writes: both sides get it, by way of the source",
+	"mixed":        "one part of its batch is the source's",
+}
+
+// writeReasons tells why the source answered for sessions of the canary.
+func (r *report) writeReasons(b *strings.Builder) {
+	b.WriteString("\nWhat the source answered for sessions of the canary, and why\n")
+	for _, reason := range slices.Sorted(maps.Keys(r.end.fallbacks)) {
+		if r.end.fallbacks[reason] == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "  %-13s %9s", reason, grouped(r.end.fallbacks[reason]))
+		if meaning := meanings[reason]; meaning != "" {
+			b.WriteString("  " + meaning)
+		}
+		b.WriteString("\n")
+	}
+}
+
+// writeDumps tells the sums of both sides.
+func (r *report) writeDumps(b *strings.Builder) {
+	const short = 16 // of the sum's digits
+	b.WriteString("\nBoth sides, dumped in order by the servers themselves (SHA-256)\n")
+	for _, d := range r.dumps {
+		fmt.Fprintf(b, "  %-12s %9s rows  source %.*s  target %.*s\n", d.name, grouped(d.rows[router.Source]),
+			short, d.sums[router.Source], short, d.sums[router.Target])
 	}
 }
 

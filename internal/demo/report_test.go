@@ -21,96 +21,6 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// sampleRow is a row in which the browsers are where the share puts them.
-func sampleRow(share router.Share) row {
-	in := chosen(share)
-	out := map[int]bool{}
-	for n := range browsers {
-		if !in[n+1] {
-			out[n+1] = true
-		}
-	}
-	r := row{share: share, at: admin.Sessions{Source: 10 + len(out), Target: len(in)}}
-	r.counted = [router.Sides]int64{1000, int64(20 * len(in))}
-	s := &span{}
-	for side, numbers := range [router.Sides]map[int]bool{out, in} {
-		for n := range numbers {
-			took := time.Duration(700+side*200+n) * time.Microsecond
-			s.heard(answer{browser: n, side: router.Side(side), took: took})
-		}
-	}
-	s.snapped(router.Source)
-	for range 120 {
-		s.ordered()
-	}
-	r.seen = s.seen()
-	return r
-}
-
-// sample is a report in which all is well.
-func sample() *report {
-	down := sampleRow(5000)
-	down.kind, down.counted[router.Target] = downfall, -1
-	down.seen.again = map[string]int{"08006": 2, "57P01": 1}
-	down.seen.losers = map[int]bool{}
-	for n := range down.seen.by[router.Target] {
-		if len(down.seen.losers) < down.seen.interruptions() {
-			down.seen.losers[n] = true
-		}
-	}
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	r := &report{
-		majors: [router.Sides]int{12, 18},
-		toured: toured{
-			rows:    []row{sampleRow(0), sampleRow(500), sampleRow(10000), down, sampleRow(5000), sampleRow(0)},
-			aborted: at, back: 150 * time.Millisecond, mended: 1200 * time.Millisecond,
-			broken: admin.Target{State: "broken", Reason: "it cannot be reached"},
-			acts:   []act{{"phase set canary", "try", 0}, {"canary set 5", "a few", 5}, {"abort", "enough", 0}},
-		},
-		load: &loaded{
-			took: 2 * time.Second, heard: 1500, size: 74,
-			trouble: trouble{
-				cancelled: pgconn.PgError{Code: queryCanceled},
-				after:     3210 * time.Microsecond,
-				refused:   pgconn.PgError{Code: uniqueViolation, ConstraintName: paidOnce},
-			},
-		},
-		end: figures{exchanges: 40, own: 1060 * time.Microsecond, memory: 23 << 20},
-	}
-	r.aborting.last[router.Target] = at.Add(20 * time.Millisecond)
-	loaded := books{orders: 3000, taken: 40_000_000, ordered: 40_000_000}
-	r.before = [router.Sides]books{loaded, loaded}
-	r.after = [router.Sides]books{{orders: 4500, taken: 51_234_567, ordered: 51_234_567}, loaded}
-	t := &r.load.tally
-	t.cents = 11_234_567
-	for i := range 1500 {
-		t.add(placeOrder, time.Duration(i)*10*time.Microsecond, nil)
-	}
-	for i := range 100 {
-		t.add(browse, time.Duration(100-i)*time.Microsecond, nil)
-	}
-	r.audited = sampleActs(r.acts)
-	return r
-}
-
-func sampleActs(acts []act) audited {
-	point := json.RawMessage(`{"share":0}`)
-	a := audited{list: "SEQ  ACT\n", verified: "verdict  ok\n", verdict: admin.Verdict{OK: true, Records: 5}}
-	a.records = []admin.Record{{Seq: 1, Actor: "crossfade", Act: "start", Reason: "start"}}
-	for i, one := range acts {
-		name, _, _ := strings.Cut(one.name, " canary")
-		name = strings.TrimSuffix(name, " 5")
-		a.records = append(a.records, admin.Record{
-			Seq: uint64(2 + i), Actor: "local", Act: name, Reason: one.reason, Before: point, After: point,
-			Runtime: admin.Point{Share: one.share},
-		})
-	}
-	for range 2 {
-		a.records = append(a.records, admin.Record{Actor: "crossfade", Door: admin.DoorAuto, Act: breakerAct})
-	}
-	return a
-}
-
 func (r *report) whole() string {
 	var rows strings.Builder
 	rows.WriteString(heading())
@@ -125,10 +35,13 @@ func TestTheReportReadsAsItDid(t *testing.T) {
 	failing.rows[1].seen.failed, failing.rows[1].seen.first = 1, errors.New("19 rows, want 20")
 	failing.rows[3].seen.again, failing.rows[3].seen.losers = nil, nil
 	failing.load.heard--
-	failing.after[router.Source].taken -= 250
+	failing.after.taken -= 250
 	failing.load.trouble.refused = pgconn.PgError{}
 	failing.audited.verdict = admin.Verdict{Broken: 3}
 	failing.end = figures{}
+	failing.dumps[2].sums[router.Target] = strings.Repeat("fedcba9876543210", 4)
+	failing.planted.healed[1].State = admin.Confirmed
+	failing.story.Divergences.Open = 1
 	for name, r := range map[string]*report{"all_is_well": sample(), "checks_fail": failing} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".txt")
@@ -149,7 +62,7 @@ func TestTheReportReadsAsItDid(t *testing.T) {
 }
 
 func TestEachFaultBreaksItsCheck(t *testing.T) {
-	const killed, share5, share100 = "target killed", "share 5 %", "share 100 %"
+	const killed, share5, share100 = "target killed", "canary 5 %", "canary 100 %"
 	for name, c := range map[string]struct {
 		change func(*report)
 		broken string // beginnings of the claims
@@ -168,14 +81,16 @@ func TestEachFaultBreaksItsCheck(t *testing.T) {
 		}, "snapshots"},
 		"a connection was lost":         {func(r *report) { r.load.gone++ }, "connections"},
 		"a session was left":            {func(r *report) { r.left++ }, "connections"},
-		"the target answers at share 0": {func(r *report) { r.rows[0].seen.told[router.Target]++ }, "share 0 %"},
+		"the target answers at share 0": {func(r *report) { r.rows[0].seen.told[router.Target]++ }, "canary 0 %"},
 		"status has somebody at share 0": {
-			func(r *report) { r.rows[0].at.Target++ }, "share 0 %",
+			func(r *report) { r.rows[0].at.Target++ }, "canary 0 %",
 		},
 		"the target is silent at 100 %": {func(r *report) { r.rows[2].seen.told[router.Target] = 0 }, share100},
-		"the source answers at 100 %":   {func(r *report) { r.rows[2].seen.told[router.Source]++ }, share100},
+		"nobody answered a browser": {
+			func(r *report) { delete(r.rows[0].seen.by[router.Source], 1) }, "canary 0 %",
+		},
 		"another browser than hashed":   {func(r *report) { swap(&r.rows[1]) }, share5},
-		"a browser answered by both":    {func(r *report) { addAll(&r.rows[1]) }, share5},
+		"the target answers a stranger": {func(r *report) { r.rows[1].seen.by[router.Target][stranger()] = true }, share5},
 		"a transaction lost on the way": {
 			func(r *report) { r.rows[1].seen.again = map[string]int{"08006": 1} }, share5,
 		},
@@ -189,20 +104,59 @@ func TestEachFaultBreaksItsCheck(t *testing.T) {
 				r.returning.again, r.returning.losers = map[string]int{"08006": 2}, map[int]bool{stranger(): true}
 			}, killed,
 		},
-		"no orders without the target": {func(r *report) { r.rows[3].seen.orders = 0 }, killed},
-		"nothing was killed":           {func(r *report) { r.rows[3].kind = steady; r.rows[3].seen.again = nil }, killed},
-		"the breaker stayed closed":    {func(r *report) { r.broken.State = "open" }, "breaker"},
-		"the target did not come back": {func(r *report) { r.mended = 0 }, "breaker"},
+		"no orders without the target":  {func(r *report) { r.rows[3].seen.orders = 0 }, killed},
+		"nothing was killed":            {func(r *report) { r.rows[3].kind = steady; r.rows[3].seen.again = nil }, killed},
+		"work hung with the target":     {func(r *report) { r.rows[3].seen.worst = budget + busyTimes + 1 }, killed},
+		"no work was timed":             {func(r *report) { r.rows[3].seen.worst = 0 }, killed},
+		"the breaker stayed closed":     {func(r *report) { r.away.broken.State = "open" }, "breaker"},
+		"the target did not come back":  {func(r *report) { r.away.mended = 0 }, "breaker"},
+		"no key was noted":              {func(r *report) { r.away.dirty = 0 }, "keys"},
+		"the keys stayed dirty":         {func(r *report) { r.away.drained = 0 }, "keys"},
+		"the target was not empty":      {func(r *report) { r.filled.before = 1 }, "filled"},
+		"the target was not filled":     {func(r *report) { r.filled.after = 0 }, "filled"},
+		"no progress was told":          {func(r *report) { r.filled.told = 0 }, "filled"},
+		"nothing was sold meanwhile":    {func(r *report) { r.filled.orders = 0 }, "filled"},
+		"a range was left":              {func(r *report) { r.filled.tables[1].Ranges = 1 }, "filled"},
+		"a table is not mapped":         {func(r *report) { r.filled.tables = r.filled.tables[1:] }, "filled"},
+		"the target read another shape": {func(r *report) { r.rows[0].seen.shaped[router.Target]++ }, "shape"},
+		"no canary session fell back":   {func(r *report) { r.end.fallbacks["shape"] = 0 }, "shape"},
+		"nothing was written and read there": {func(r *report) {
+			for _, s := range r.spans() {
+				s.own[router.Target] = 0
+			}
+		}, "own writes"},
+		"a refused row was not found":    {func(r *report) { r.planted.rejected = r.planted.rejected[1:] }, "constraint"},
+		"the constraint was not named":   {func(r *report) { r.planted.rejected[0].Cause = "" }, "constraint"},
+		"the waiver has no reason":       {func(r *report) { r.planted.waived.Waiver.Reason = "" }, "constraint"},
+		"the waiver has no end":          {func(r *report) { r.planted.waived.Waiver.Until = time.Time{} }, "constraint"},
+		"nothing was waived":             {func(r *report) { r.planted.waived = admin.Divergence{} }, "constraint"},
+		"a refused row was not healed":   {func(r *report) { r.planted.healed[2].State = admin.Repaired }, "constraint"},
+		"another row was healed":         {func(r *report) { r.planted.healed[2].ID = 99 }, "constraint"},
+		"the stray change was not found": {func(r *report) { r.planted.stray = nil }, "stray change"},
+		"the stray change has no column": {func(r *report) { r.planted.stray[0].Columns = nil }, "stray change"},
+		"it was found twice":             {func(r *report) { r.planted.stray = append(r.planted.stray, r.planted.stray[0]) }, "stray change"},
+		"it was not repaired":            {func(r *report) { r.planted.stray[0].Life.Repaired = nil }, "stray change"},
+		"it was not looked at again":     {func(r *report) { r.planted.stray[0].State = admin.Repaired }, "stray change"},
+		"a row differs in the end":       {func(r *report) { r.dumps[1].sums[router.Target] = "f00" }, "dump"},
+		"a row is missing in the end":    {func(r *report) { r.dumps[1].rows[router.Target]-- }, "dump"},
+		"a table was not dumped":         {func(r *report) { r.dumps = r.dumps[1:] }, "dump"},
+		"a table is empty":               {func(r *report) { r.dumps[0].rows = [router.Sides]int64{} }, "dump"},
+		"there is no page":               {func(r *report) { r.story.page = 0 }, "report"},
+		"the report has no outage":       {func(r *report) { r.story.Outages = nil }, "report"},
+		"the report has no waiver":       {func(r *report) { r.story.Decisions[0].Reason = "" }, "report"},
+		"the report has one more kind":   {func(r *report) { r.story.Divergences.Total++ }, "report"},
+		"a divergence is open":           {func(r *report) { r.story.Divergences.Open++ }, "report"},
+		"a key is dirty in the end":      {func(r *report) { r.story.Backlog.Dirty++ }, "report"},
+		"nothing was mirrored inline":    {func(r *report) { r.story.Coverage.Writes.Mirrored = 0 }, "report"},
 		"an abort that was slow": {
 			func(r *report) { r.aborting.last[router.Target] = r.aborted.Add(time.Second) }, "abort",
 		},
 		"no abort":                      {func(r *report) { r.aborted = time.Time{} }, "abort"},
-		"an order is lost":              {func(r *report) { r.after[router.Source].orders-- }, "orders"},
-		"an order is doubled":           {func(r *report) { r.after[router.Source].orders++ }, "orders"},
-		"a payment is lost":             {func(r *report) { r.after[router.Source].taken-- }, "money, money"},
-		"an order's state is lost":      {func(r *report) { r.after[router.Source].ordered-- }, "money"},
+		"an order is lost":              {func(r *report) { r.after.orders-- }, "orders"},
+		"an order is doubled":           {func(r *report) { r.after.orders++ }, "orders"},
+		"a payment is lost":             {func(r *report) { r.after.taken-- }, "money, money"},
+		"an order's state is lost":      {func(r *report) { r.after.ordered-- }, "money"},
 		"a payment the client saw fail": {func(r *report) { r.load.tally.cents-- }, "money"},
-		"a write at the target":         {func(r *report) { r.after[router.Target].taken++ }, "target"},
 		"a notice is lost":              {func(r *report) { r.load.heard-- }, "notices"},
 		"the listener is lost":          {func(r *report) { r.load.deaf = os.ErrClosed }, "notices"},
 		"the cancelled query went on":   {func(r *report) { r.load.trouble.cancelled.Code = "" }, "a slow query cancelled on purpose"},
@@ -216,6 +170,8 @@ func TestEachFaultBreaksItsCheck(t *testing.T) {
 		"an act has another share":  {func(r *report) { r.audited.records[2].Runtime.Share = 6 }, "acts"},
 		"an act has no actor":       {func(r *report) { r.audited.records[2].Actor = "" }, "acts"},
 		"an act has no before":      {func(r *report) { r.audited.records[2].Before = json.RawMessage("null") }, "acts"},
+		"an act has failed":         {func(r *report) { r.audited.records[2].Result = admin.ResultFailed }, "acts"},
+		"a waiver has no trace":     {func(r *report) { r.audited.records[3].Before, r.audited.records[3].After = nil, nil }, "acts"},
 		"the breaker is not told":   {func(r *report) { r.audited.records = r.audited.records[:len(r.audited.records)-1] }, "acts"},
 		"the chain is broken":       {func(r *report) { r.audited.verdict.OK = false }, "chain"},
 		"the chain is short":        {func(r *report) { r.audited.verdict.Records = 2 }, "chain"},
@@ -253,15 +209,8 @@ func swap(r *row) {
 	}
 }
 
-// addAll lets the source answer everybody as well.
-func addAll(r *row) {
-	for n := range r.seen.by[router.Target] {
-		r.seen.by[router.Source][n] = true
-	}
-}
-
 func TestTheSmallestShareHasBrowsersAndHalfIsAboutHalf(t *testing.T) {
-	for share, want := range map[router.Share][2]int{0: {0, 0}, 500: {1, 8}, 5000: {24, 40}, 10000: {browsers, browsers}} {
+	for share, want := range map[router.Share][2]int{0: {0, 0}, 500: {1, 8}, partly * 100: {12, 26}, 5000: {24, 40}, 10000: {browsers, browsers}} {
 		if n := len(chosen(share)); n < want[0] || n > want[1] {
 			t.Errorf("share %s%% has %d of %d browsers", share, n, browsers)
 		}
@@ -299,6 +248,23 @@ func TestCommandsReadAsTheyAreTyped(t *testing.T) {
 	}
 	if text := o.environment(); strings.Contains(text, o.token) || !strings.Contains(text, `"$(cat /state/admin.token)"`) {
 		t.Errorf("it says %s", text)
+	}
+}
+
+func TestProgressReadsAsPeopleSayIt(t *testing.T) {
+	p := admin.Progress{Table: "public.orders", Copied: 4_129, Total: 20_000, State: "running", Rate: 2_459}
+	for want, eta := range map[string]*admin.Span{
+		"  copying public.orders          4,129 of about 20,000 rows, 2,459 rows/s\n":                  nil,
+		"  copying public.orders          4,129 of about 20,000 rows, 2,459 rows/s, 12 to 35 s left\n": {Low: 12, High: 35.2},
+	} {
+		p.ETA = eta
+		if got := progress(&p); got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+	p.ETA, p.State, p.Reason = nil, "throttled", "lock_waits"
+	if got := progress(&p); !strings.HasSuffix(got, ", throttled lock_waits\n") {
+		t.Errorf("it says %q", got)
 	}
 }
 
@@ -348,12 +314,15 @@ crossfade_sessions{side="source",state="idle"} 15
 crossfade_overhead_seconds_bucket{lane="fast",le="+Inf"} 4
 crossfade_overhead_seconds_sum{lane="fast"} 0.0002
 crossfade_overhead_seconds_count{lane="fast"} 4
+# TYPE crossfade_fallbacks_total counter
+crossfade_fallbacks_total{reason="shape"} 7
+crossfade_fallbacks_total{reason="state"} 2
 `
 	got, err := parseMetrics(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := figures{exchanges: 4, own: 200 * time.Microsecond}
+	want := figures{exchanges: 4, own: 200 * time.Microsecond, fallbacks: map[string]int64{"shape": 7, "state": 2}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(figures{})); diff != "" {
 		t.Errorf("figures differ (-want +got):\n%s", diff)
 	}

@@ -12,6 +12,7 @@ import (
 // row is one span of the demo as it is told and checked.
 type row struct {
 	kind    rowKind
+	phase   string
 	share   router.Share
 	at      admin.Sessions      // as status says
 	counted [router.Sides]int64 // transactions, by the servers' own statistics; < 0: they began anew
@@ -28,22 +29,22 @@ const (
 
 // heading stands above the rows.
 func heading() string {
-	const groups = "%7s  %16s  %18s  %16s  %18s\n"
+	const groups = "%13s  %16s  %18s  %16s  %18s\n"
 	return fmt.Sprintf(groups, "", "sessions as", "answered, as the", "p50 in ms", "transactions in") +
 		fmt.Sprintf(groups, "", "status says", "servers say", "", "pg_stat_database") +
-		cells("share", [...]string{"source", "target", "source", "target", "source", "target", "source", "target", "orders", "errors"})
+		cells("phase, share", [...]string{"source", "target", "source", "target", "source", "target", "source", "target", "orders", "errors"})
 }
 
 // cells is one line under the heading.
-func cells(share string, c [10]string) string {
-	return fmt.Sprintf("%7s  %8s%8s  %9s%9s  %8s%8s  %9s%9s  %7s%7s\n",
-		share, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9])
+func cells(label string, c [10]string) string {
+	return fmt.Sprintf("%13s  %8s%8s  %9s%9s  %8s%8s  %9s%9s  %7s%7s\n",
+		label, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9])
 }
 
 // text is the row as people read it.
 func (r *row) text() string {
 	t := &r.seen
-	text := cells(r.share.String()+" %", [...]string{
+	text := cells(r.phase+" "+r.share.String()+" %", [...]string{
 		strconv.Itoa(r.at.Source), strconv.Itoa(r.at.Target),
 		grouped(int64(t.told[router.Source])), grouped(int64(t.told[router.Target])),
 		median(t.took[router.Source]), median(t.took[router.Target]),

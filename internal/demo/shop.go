@@ -60,8 +60,8 @@ func openShop(ctx context.Context, server *dbserver.Postgres, s secrets) error {
 
 // The tables of the shop, as each side names them.
 var tablesOf = [router.Sides][]string{
-	router.Source: {"customers", "products", "orders", "order_items", "payments"},
-	router.Target: {"customers", "products", "orders", "order_items", "receipts", "receipt_methods"},
+	router.Source: {"customers", "products", "orders", "order_items", "payments", "visits"},
+	router.Target: {"customers", "products", "orders", "order_items", "receipts", "receipt_methods", "visits"},
 }
 
 // countShop says in words what is in a shop, and how many rows that are.

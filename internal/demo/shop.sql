@@ -44,6 +44,12 @@ CREATE TABLE payments (
     paid_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- What browsers write themselves.
+CREATE TABLE visits (
+    browser bigint PRIMARY KEY,
+    pages   bigint NOT NULL
+);
+
 INSERT INTO customers (email, name, city)
 SELECT 'customer' || n || '@example.com', 'Customer ' || n,
        (ARRAY['Bern', 'Gent', 'Lyon', 'Oslo', 'Porto', 'Riga', 'Turin', 'Vienna'])[1 + n % 8]
@@ -56,7 +62,7 @@ FROM generate_series(1, 200) AS n;
 -- Order n has one to four products, and two orders of three are paid.
 CREATE TEMPORARY TABLE basket AS
 SELECT n AS order_id, p.id AS product_id, 1 + (n + i) % 3 AS quantity, p.price
-FROM generate_series(1, 40000) AS n
+FROM generate_series(1, 12000) AS n
 CROSS JOIN LATERAL generate_series(1, 1 + n % 4) AS i
 JOIN products AS p ON p.id = 1 + (n * 7 + i * 31) % 200;
 

@@ -50,3 +50,9 @@ CREATE TABLE receipt_methods (
     receipt_id bigint PRIMARY KEY REFERENCES receipts,
     method     text NOT NULL CHECK (method IN ('card', 'cash', 'voucher'))
 );
+
+-- What browsers write themselves.
+CREATE TABLE visits (
+    browser bigint PRIMARY KEY,
+    pages   bigint NOT NULL
+);

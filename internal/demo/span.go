@@ -29,6 +29,7 @@ type spanned struct {
 	last   [router.Sides]time.Time       // when the last of them outside of a transaction began
 	snaps  [router.Sides]int             // snapshots that were read, by the server that had them
 	shaped [router.Sides]int             // readings of the table whose shape differs
+	own    [router.Sides]int             // readings of a browser's own row, just written
 	orders int                           // placed by the tills
 	worst  time.Duration                 // the longest piece of work of the tills
 	failed int
@@ -71,6 +72,13 @@ func (s *span) reshaped(side router.Side) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shaped[side]++
+}
+
+// readOwn notes that a browser has found what it had just written.
+func (s *span) readOwn(side router.Side) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own[side]++
 }
 
 func (s *span) worked(took time.Duration) {

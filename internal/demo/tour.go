@@ -14,13 +14,14 @@ import (
 // toured is what came of a tour.
 type toured struct {
 	rows      []row
+	filled    filled
+	away      away
+	planted   planted
 	moving    spanned       // while sessions moved, all well
 	returning spanned       // while the target came back
 	aborting  spanned       // from the abort on, until all are back
 	aborted   time.Time     // when the abort was answered
 	back      time.Duration // from then until status has nobody at the target
-	mended    time.Duration // from the restart until the breaker was closed
-	broken    admin.Target  // as status had it while the target was away
 	acts      []act         // that were typed
 }
 
@@ -30,53 +31,75 @@ type act struct {
 	share        float64 // afterwards
 }
 
-// tour takes the share up and down.
+// tour takes the shop through all phases, and plants faults.
 type tour struct {
 	toured
 	*stage
 	length  time.Duration // of a row
 	load    *load
 	between *span // while sessions move
+	phase   string
+	share   float64
 }
 
 func newTour(s *stage, length time.Duration) *tour {
-	return &tour{stage: s, length: length, between: &span{}}
+	return &tour{stage: s, length: length, between: &span{}, phase: router.Observe.String()}
 }
 
 // settleTime bounds how long the sessions may take to be where a share puts
-// them, and mendTime how long the breaker may stay open after the restart.
-const (
-	settleTime = 10 * time.Second
-	mendTime   = 40 * time.Second
-)
+// them.
+const settleTime = 10 * time.Second
+
+// partly is the share of the middle of the tour, under which faults are planted.
+const partly = 30
 
 // run is the whole tour.
 func (t *tour) run(ctx context.Context) error {
 	if err := t.say("%s", heading()); err != nil {
 		return err
 	}
+	for _, part := range []func(context.Context) error{t.observe, t.mirror, t.canary, t.outage, t.constraint, t.stray, t.leave, t.abort} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	t.moving = t.between.seen()
+	return nil
+}
+
+// observe shows the shop before anything is mirrored.
+func (t *tour) observe(ctx context.Context) error { return t.hold(ctx) }
+
+// canary lets the target answer some of the readers.
+func (t *tour) canary(ctx context.Context) error {
+	err := t.say("\nNow the target answers some of the reading sessions, chosen by the hash of their name. What it cannot\n" +
+		"answer rightly, the source answers for them: tables of another shape, rows that are not there yet.\n")
+	if err != nil {
+		return err
+	}
 	if err := t.change(ctx, act{"phase set canary", "reads may be tried on the new version", 0}); err != nil {
 		return err
 	}
 	for _, step := range []act{
-		{"", "", 0},
 		{"canary set 5", "a first few", 5},
-		{"canary set 50", "half of them", 50},
-		{"canary set 100", "all of them", 100},
-		{"canary set 0", "and back again", 0},
+		{"canary set 30", "nearly a third", partly},
 	} {
 		if err := t.set(ctx, step); err != nil {
 			return err
 		}
 	}
-	if err := t.outage(ctx); err != nil {
-		return err
-	}
-	if err := t.abort(ctx); err != nil {
-		return err
-	}
-	t.moving = t.between.seen()
 	return nil
+}
+
+// leave takes the share back to nothing, and up again for an abort.
+func (t *tour) leave(ctx context.Context) error {
+	if err := t.say("\nThe way back, in both manners: by a share of 0, and by an abort.\n"); err != nil {
+		return err
+	}
+	if err := t.set(ctx, act{"canary set 0", "and back again", 0}); err != nil {
+		return err
+	}
+	return t.set(ctx, act{"canary set 100", "all of them, to be aborted", 100})
 }
 
 // change makes a change and prints it as it is typed.
@@ -85,55 +108,78 @@ func (t *tour) change(ctx context.Context, a act) error {
 	if err := t.say("\n$ %s\n", typed(args)); err != nil {
 		return err
 	}
-	t.acts = append(t.acts, a)
+	t.acts, t.share = append(t.acts, a), a.share
+	if phase, ok := strings.CutPrefix(a.name, "phase set "); ok {
+		t.phase = phase
+	}
 	_, err := t.operator.run(ctx, args...)
 	return err
 }
 
-// set makes a share that of the sessions, and holds it for a while.
-func (t *tour) set(ctx context.Context, a act) error {
-	if a.name != "" {
-		if err := t.change(ctx, a); err != nil {
-			return err
-		}
-	}
-	return t.hold(ctx, a.share)
-}
-
-// hold waits until the sessions are where the share puts them, and then lets
-// them work for the length of a row.
-func (t *tour) hold(ctx context.Context, share float64) error {
-	r := row{kind: steady, share: router.Share(share * 100)}
-	status, err := t.settle(ctx, r.share, settleTime)
+// print shows what a command prints.
+func (t *tour) print(ctx context.Context, args ...string) error {
+	text, err := t.operator.run(ctx, args...)
 	if err != nil {
 		return err
 	}
-	r.at = status.Sessions
-	return t.fill(ctx, r, func() error { return pause(ctx, t.length) })
+	return t.say("\n$ %s\n%s", typed(args), text)
+}
+
+// set makes a share that of the sessions, and holds it for a while.
+func (t *tour) set(ctx context.Context, a act) error {
+	if err := t.change(ctx, a); err != nil {
+		return err
+	}
+	return t.hold(ctx)
+}
+
+// hold waits until the share is in force, and then lets the sessions work for
+// the length of a row, and until everybody whom the share gives to the target
+// has been answered there.
+func (t *tour) hold(ctx context.Context) error {
+	r := row{kind: steady, phase: t.phase, share: router.Share(t.share * 100)}
+	if _, err := t.settle(ctx, r.share, settleTime); err != nil {
+		return err
+	}
+	return t.fill(ctx, r, func(now *span) error {
+		if err := pause(ctx, t.length); err != nil {
+			return err
+		}
+		return t.met(ctx, now, r.share)
+	})
+}
+
+// met waits until the target has answered all browsers that a share gives to it.
+func (t *tour) met(ctx context.Context, now *span, share router.Share) error {
+	end := time.Now().Add(settleTime)
+	for !same(now.seen().by[router.Target], chosen(share)) && time.Now().Before(end) {
+		if err := pause(ctx, lookAgain); err != nil {
+			return err
+		}
+	}
+	return nil // who is missing is told by the row's check
 }
 
 // fill lets the sessions work in a span of their own while do runs, and tells
 // what came of it.
-func (t *tour) fill(ctx context.Context, r row, do func() error) error {
+func (t *tour) fill(ctx context.Context, r row, do func(now *span) error) error {
 	before, err := t.countFrom(ctx, [router.Sides]int64{}, steady)
 	if err != nil {
 		return err
 	}
 	now := &span{}
 	t.load.enter(now)
-	err = do()
+	err = do(now)
 	t.load.enter(t.between)
 	r.seen = now.seen()
 	if err != nil {
 		return err
 	}
-	if r.kind == downfall {
-		status, err := t.operator.status(ctx)
-		if err != nil {
-			return err
-		}
-		r.at, t.broken = status.Sessions, status.Target
+	status, err := t.operator.status(ctx)
+	if err != nil {
+		return err
 	}
+	r.at = status.Sessions
 	if r.counted, err = t.countFrom(ctx, before, r.kind); err != nil {
 		return err
 	}
@@ -158,18 +204,16 @@ func (t *tour) countFrom(ctx context.Context, before [router.Sides]int64, kind r
 	return counted, nil
 }
 
-// settle waits until status has as many sessions at the target as hash below
-// the share, and none to move. One that is lost is not waited for; it has been
-// counted as an error.
+// settle waits until a share is in force and nobody is left at the target whom
+// it does not give to it.
 func (t *tour) settle(ctx context.Context, share router.Share, limit time.Duration) (admin.Status, error) {
 	return t.operator.await(ctx, limit, func(s admin.Status) string {
-		want := t.load.present(chosen(share))
 		switch {
 		case s.Applied < s.Version || s.Share != share.Percent():
 			return fmt.Sprintf("share %s%% is not in force", share)
-		case s.Sessions.Target != want || s.Sessions.Pending != 0:
-			return fmt.Sprintf("share %s%%: status has %d sessions at the target and %d to move, want %d and 0; the target is %s, pins are %v",
-				share, s.Sessions.Target, s.Sessions.Pending, want, s.Target.State, s.Pins)
+		case s.Sessions.Pending != 0 || share == 0 && s.Sessions.Target != 0:
+			return fmt.Sprintf("share %s%%: status has %d sessions at the target and %d to move; the target is %s, pins are %v",
+				share, s.Sessions.Target, s.Sessions.Pending, s.Target.State, s.Pins)
 		default:
 			return ""
 		}
@@ -188,70 +232,6 @@ func chosen(share router.Share) map[int]bool {
 	return in
 }
 
-// outage kills the target while it has half of the browsers, and starts it
-// again.
-func (t *tour) outage(ctx context.Context) error {
-	const half = 50
-	if err := t.set(ctx, act{"canary set 50", "half of them, for a disaster", half}); err != nil {
-		return err
-	}
-	if err := t.say("\n  the target is killed, with all its processes\n"); err != nil {
-		return err
-	}
-	r := row{kind: downfall, share: half * 100}
-	err := t.fill(ctx, r, func() error { return t.kill(ctx) })
-	if err != nil {
-		return err
-	}
-	calm := t.between
-	t.between = &span{}
-	t.load.enter(t.between)
-	if err := t.restart(ctx); err != nil {
-		return err
-	}
-	err = t.hold(ctx, half)
-	t.returning = t.between.seen()
-	t.between = calm
-	t.load.enter(calm)
-	return err
-}
-
-// kill ends the target in the middle of what the sessions do.
-func (t *tour) kill(ctx context.Context) error {
-	if err := pause(ctx, t.length/4); err != nil {
-		return err
-	}
-	if err := t.servers.Target.Kill(); err != nil {
-		return fmt.Errorf("kill the target: %w", err)
-	}
-	_, err := t.operator.await(ctx, settleTime, func(s admin.Status) string {
-		if s.Target.State == router.TargetBroken.String() && s.Sessions.Target == 0 {
-			return ""
-		}
-		return fmt.Sprintf("the target was killed, and status has it as %s with %d sessions", s.Target.State, s.Sessions.Target)
-	})
-	if err != nil {
-		return err
-	}
-	return pause(ctx, t.length)
-}
-
-// restart starts the target and waits until the breaker lets sessions to it.
-func (t *tour) restart(ctx context.Context) error {
-	if err := t.say("\n  the target is started again\n"); err != nil {
-		return err
-	}
-	if err := t.servers.Target.Restart(ctx); err != nil {
-		return fmt.Errorf("start the target again: %w", err)
-	}
-	begin := time.Now()
-	if _, err := t.settle(ctx, 50*100, mendTime); err != nil {
-		return fmt.Errorf("after the restart of the target: %w", err)
-	}
-	t.mended = time.Since(begin)
-	return t.say("  its breaker has closed by itself; its sessions are back after %s s\n", seconds(t.mended))
-}
-
 // abort brings everybody back.
 func (t *tour) abort(ctx context.Context) error {
 	going := &span{}
@@ -267,13 +247,23 @@ func (t *tour) abort(ctx context.Context) error {
 	t.back = time.Since(t.aborted)
 	t.load.enter(t.between)
 	t.aborting = going.seen()
-	return t.hold(ctx, 0)
+	return t.hold(ctx)
 }
 
-// is says whether a record of the chain tells of the act, with who, before and
-// after.
+// is says whether a record of the chain tells of the act, with who, and what
+// there was before and after: of phase and share both, of other acts at least
+// one.
 func (a act) is(r *admin.Record) bool {
 	told := func(text json.RawMessage) bool { return len(text) > 0 && string(text) != "null" }
+	known := told(r.Before) && told(r.After)
+	if !routes(r.Act) {
+		known = told(r.Before) || told(r.After)
+	}
 	return r.Act != "" && strings.HasPrefix(a.name, r.Act) && r.Reason == a.reason && r.Runtime.Share == a.share &&
-		r.Actor != "" && told(r.Before) && told(r.After)
+		r.Actor != "" && r.Result != admin.ResultFailed && known
+}
+
+// routes says that an act changes phase or share.
+func routes(act string) bool {
+	return act == "abort" || strings.HasPrefix(act, "phase ") || strings.HasPrefix(act, "canary ")
 }

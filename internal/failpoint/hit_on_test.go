@@ -57,6 +57,12 @@ func (v *victim) put(t *testing.T, name, text string) {
 	}
 }
 
+// last hits, and lets the process end if nothing strikes it.
+func (v *victim) last(t *testing.T) {
+	v.hit(t)
+	_ = v.in.Close() // it may be gone already
+}
+
 func (v *victim) hit(t *testing.T) {
 	if _, err := v.in.Write([]byte{'x'}); err != nil {
 		t.Fatal(err)
@@ -92,7 +98,7 @@ func TestHitCountsAndGoesOn(t *testing.T) {
 func TestHitKillsOnce(t *testing.T) {
 	v := start(t)
 	v.put(t, "kill-durable", "")
-	v.hit(t)
+	v.last(t)
 	rest, _ := io.ReadAll(v.out)
 	err := v.cmd.Wait()
 	var exit *exec.ExitError
@@ -105,7 +111,7 @@ func TestHitKillsOnce(t *testing.T) {
 func TestHitStopsUntilContinued(t *testing.T) {
 	v := start(t)
 	v.put(t, "stop-durable", "")
-	v.hit(t)
+	v.last(t)
 	var status syscall.WaitStatus
 	if _, err := syscall.Wait4(v.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
 		t.Fatalf("%v, %v, want it stopped", status, err)
@@ -135,7 +141,7 @@ func TestAControlDirectoryThatIsGoneEndsTheProcess(t *testing.T) {
 	if err := os.Remove(v.dir); err != nil {
 		t.Fatal(err)
 	}
-	v.hit(t)
+	v.last(t)
 	_, _ = io.ReadAll(v.out)
 	if err := v.cmd.Wait(); err == nil {
 		t.Error("it went on without its faults")

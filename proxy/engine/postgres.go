@@ -150,6 +150,10 @@ func (e *Postgres) Unfinished(in []byte) int {
 	return at
 }
 
+// Skips says that the server skips what comes before the next Sync, after an
+// error.
+func (e *Postgres) Skips() bool { return e.flags&skipping != 0 }
+
 // Copies says that a COPY is under way.
 func (e *Postgres) Copies() bool { return e.copying != noCopy }
 

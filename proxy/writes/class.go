@@ -76,6 +76,8 @@ const (
 	WhyCopy     Why = "copy"
 	WhySeveral  Why = "several" // several statements with transaction control
 	WhyFastPath Why = "function_call"
+	WhyForeign  Why = "foreign_key"     // the target's own, which acts otherwise
+	WhyEncoding Why = "client_encoding" // it is not UTF8
 )
 
 // Plan is what becomes of one text in one session. It is immutable.
@@ -87,6 +89,10 @@ type Plan struct {
 	Pair      *rewrite.Pair
 	Pairs     []*rewrite.Pair // further ones that it changes as a whole
 	Old       bool            // the old keys are selected first
+	// Moves are the pairs whose rows follow a change of the key at one side and not
+	// in the same way at the other, Pair included: with such a change they are dirty.
+	Moves []*rewrite.Pair
+	Loses []*rewrite.Pair // that a delete changes at the target alone
 	// Watch says that the server is asked, after it, which tables it has changed
 	// beside what was captured.
 	Watch bool
@@ -98,7 +104,9 @@ type Plan struct {
 	// table that is not mapped, or whose shape differs.
 	Apart Apart
 	Parts []Part // of Sequence and Verbatim
-	Tally Tally  // counts its executions; nil: nobody does
+	// Reloads says that it changes what the catalogs say.
+	Reloads bool
+	Tally   Tally // counts its executions; nil: nobody does
 }
 
 // Tables are the names of the mapped tables that the statement concerns.
@@ -148,6 +156,11 @@ type Rights struct {
 type Env struct {
 	Plan *rewrite.Plan
 	Path []string // current_schemas(true) of the session
+	// Temporary are the names of the session's temporary tables.
+	Temporary []string
+	// Encoded: the session's texts, and so its images, are in another encoding than
+	// keys are remembered in.
+	Encoded bool
 	// Rights of the session's login, by table of the source.
 	Rights map[rewrite.Name]Rights
 	Role   bool // the session has another role than its login

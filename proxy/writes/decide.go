@@ -62,6 +62,9 @@ func several(st *rewrite.Statement, env *Env) *Plan {
 		whole.Reads = append(whole.Reads, p.Reads...)
 		switch p.Class {
 		case Pass:
+			if part.Kind != rewrite.Read && part.Kind != rewrite.Insert && part.Kind != rewrite.Update && part.Kind != rewrite.Delete && part.Kind != rewrite.CopyOut {
+				whole.Class, whole.Why = Verbatim, WhySeveral // it may mean something else outside of a block
+			}
 			continue
 		case Control, Body, Copy, Definition, Verbatim, Sequence:
 			whole.Class, whole.Why = Verbatim, WhySeveral
@@ -93,7 +96,10 @@ func (e *Env) find(ref rewrite.Ref) (t *rewrite.Table, known bool) {
 	}
 	for _, schema := range e.Path {
 		if strings.HasPrefix(schema, "pg_temp") {
-			return nil, false
+			if slices.Contains(e.Temporary, ref.Name) {
+				return nil, false
+			}
+			continue
 		}
 		if t := e.Plan.Source.Tables[rewrite.Name{Schema: schema, Name: ref.Name}]; t != nil {
 			return t, true
@@ -211,6 +217,7 @@ func (p *Plan) write(st *rewrite.Statement, env *Env) {
 	p.Pair = pair
 	if why := obstacle(st, t, pair, env); why != Captured {
 		p.probe(why)
+		p.deferred(t, env)
 		return
 	}
 	p.Class = Capture
@@ -226,11 +233,13 @@ func (p *Plan) write(st *rewrite.Statement, env *Env) {
 		p.Kind = shadow.Deleted
 		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Delete })
 		p.cascades(t, env, func(f rewrite.ForeignKey) byte { return f.OnDelete })
+		p.loses(t, env)
 	default:
 		p.Kind = shadow.Updated
-		p.Old = changesKey(st, pair)
-		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Update || p.Old && t.Kind == rewrite.PartitionedTable })
+		p.Old = changesKey(st, pair) || fires(t, func(g rewrite.Trigger) bool { return g.Update && g.Before })
+		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Update })
 		if p.Old {
+			p.moves(t, env)
 			p.cascades(t, env, func(f rewrite.ForeignKey) byte { return f.OnUpdate })
 		}
 	}
@@ -244,8 +253,16 @@ func (p *Plan) unmapped(st *rewrite.Statement, t *rewrite.Table, env *Env) {
 		p.touches(append(slices.Clip(st.Writes), st.Target), env)
 	case reaches(t, env):
 		p.probe(WhyTrigger)
+		p.deferred(t, env)
 	case volatile(st, env):
 		p.probe(WhyFunction)
+	}
+}
+
+// deferred: what a trigger does at the commit nobody can be asked before.
+func (p *Plan) deferred(t *rewrite.Table, env *Env) {
+	if slices.ContainsFunc(t.Triggers, func(g rewrite.Trigger) bool { return g.Deferred }) {
+		p.Pairs = env.Plan.Pairs
 	}
 }
 
@@ -256,6 +273,8 @@ func obstacle(st *rewrite.Statement, t *rewrite.Table, pair *rewrite.Pair, env *
 	switch {
 	case env.Role:
 		return WhyRole
+	case env.Encoded:
+		return WhyEncoding
 	case t.Kind == rewrite.View || t.Kind == rewrite.ForeignTable:
 		return WhyView
 	case t.Rules:
@@ -314,6 +333,54 @@ func (p *Plan) cascades(t *rewrite.Table, env *Env, action func(rewrite.ForeignK
 	}
 }
 
+// loses notes the pairs whose rows a delete takes along, or changes, at the
+// target alone.
+func (p *Plan) loses(t *rewrite.Table, env *Env) {
+	for _, target := range p.Pair.Targets {
+		for _, f := range target.Table.Referenced {
+			if f.OnDelete != 'c' && f.OnDelete != 'n' && f.OnDelete != 'd' {
+				continue
+			}
+			for _, child := range env.Plan.Pairs {
+				if slices.ContainsFunc(child.Targets, func(c *rewrite.Target) bool { return c.Table.Name == f.From }) &&
+					!slices.Contains(p.Same, child) && !slices.Contains(p.Loses, child) && child != p.Pair {
+					p.Loses = append(p.Loses, child)
+				}
+			}
+		}
+	}
+}
+
+// moves notes what follows a change of the key: the target has it as a delete and
+// an insert, whose foreign keys act otherwise than those of an update.
+func (p *Plan) moves(t *rewrite.Table, env *Env) {
+	follows := len(t.Referenced) > 0
+	for _, target := range p.Pair.Targets {
+		follows = follows || len(target.Table.Referenced) > 0
+	}
+	if !follows {
+		return
+	}
+	p.Moves = append(p.Moves, p.Pair)
+	for _, f := range t.Referenced {
+		if child := env.Plan.Pair(f.From); child != nil && !slices.Contains(p.Moves, child) {
+			p.Moves = append(p.Moves, child)
+		}
+	}
+	for _, pair := range env.Plan.Pairs {
+		for _, target := range pair.Targets {
+			if slices.ContainsFunc(target.Table.ForeignKeys, func(f rewrite.ForeignKey) bool { return p.has(f.To) }) && !slices.Contains(p.Moves, pair) {
+				p.Moves = append(p.Moves, pair)
+			}
+		}
+	}
+}
+
+// has says that a table of the target is one of the pair.
+func (p *Plan) has(n rewrite.Name) bool {
+	return slices.ContainsFunc(p.Pair.Targets, func(t *rewrite.Target) bool { return t.Table.Name == n })
+}
+
 // cascadesAlike says that the target has the same foreign key, so that it does
 // the same to the same rows.
 func cascadesAlike(f rewrite.ForeignKey, child, parent *rewrite.Pair, action func(rewrite.ForeignKey) byte) bool {
@@ -334,9 +401,25 @@ func (p *Plan) truncate(st *rewrite.Statement, env *Env) {
 			continue
 		}
 		p.truncated(t, env, st.Cascade)
+		p.partly(t, ref, env)
 	}
 	if p.Class == Pass && len(p.Pairs) > 0 {
 		p.Class, p.Kind = Truncate, shadow.Truncated
+	}
+}
+
+// partly: what empties a part of a pair only, or has triggers, is not done again
+// at the target.
+func (p *Plan) partly(t *rewrite.Table, ref rewrite.Ref, env *Env) {
+	if t == nil {
+		return
+	}
+	pair := env.Plan.Pair(t.Name)
+	switch {
+	case slices.ContainsFunc(t.Triggers, func(g rewrite.Trigger) bool { return g.Truncate }):
+		p.probe(WhyTrigger)
+	case pair != nil && (pair.Source.Name != t.Name || ref.Only && t.Kind == rewrite.PartitionedTable || t.Inherits):
+		p.probe(WhyInherits)
 	}
 }
 
@@ -369,6 +452,9 @@ func (p *Plan) copyIn(st *rewrite.Statement, env *Env) {
 	}
 	if p.Pair = env.Plan.Pair(t.Name); p.Pair != nil {
 		p.Class, p.Why = Copy, WhyCopy
+	}
+	if reaches(t, env) { // what a trigger writes beside it cannot be asked for
+		p.Class, p.Why, p.Pairs = Copy, WhyTrigger, env.Plan.Pairs
 	}
 }
 

@@ -111,21 +111,20 @@ func (r *repairer) lock(ctx context.Context, t task) ([]rewrite.Image, error) {
 // begin opens a transaction on the other side behind the fence. It answers the
 // other writers if anything of the task cannot be locked.
 func (r *repairer) begin(ctx context.Context, s *shape, list bool) (holders, error) {
-	queries := []query{{sql: beginText}, {sql: FenceLock}, {sql: FenceEpoch}, limit(r.opt.idleMost()), s.pin}
+	queries := r.opening(s)
 	if list {
 		queries = append(queries, query{sql: holdersText})
 	}
 	answers, err := r.s().flight(ctx, queries...)
-	if err != nil {
+	switch fence := r.opened(answers, err); {
+	case fence != nil:
+		return nil, fence
+	case err != nil:
 		return nil, fmt.Errorf("begin at the target: %w", err)
-	}
-	if err := fenced(answers[1], answers[2], r.opt.Epoch); err != nil {
-		return nil, err
-	}
-	if !list {
+	case !list:
 		return nil, nil
 	}
-	return holdersOf(answers[5]), nil
+	return holdersOf(answers[len(answers)-1]), nil
 }
 
 // write compares and writes the members in their order.

@@ -3,7 +3,6 @@ package repair
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -22,59 +21,37 @@ func (l *lane) choose() bool {
 	if plan == nil {
 		return false
 	}
+	open := l.ranges(plan)
+	if len(open) == 0 {
+		return false
+	}
 	b := &l.worker.tables
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ranges := map[string][]reconcile.DirtyRange{}
-	for _, p := range plan.Pairs {
-		if r := l.opt.Ledger.Ranges(p.Name()); len(r) > 0 {
-			ranges[p.Name()] = r
-		}
-	}
-	var first *rewrite.Pair
+	first := ""
 	walking := false
 	for _, p := range plan.Pairs {
 		name := p.Name()
-		if len(ranges[name]) == 0 {
+		if len(open[name]) == 0 {
 			continue
 		}
 		if b.taken[name] || l.opt.Now().Before(b.rest[name]) {
 			walking = true
 			continue
 		}
-		if !waitsForParent(plan, p, ranges) {
-			first = p
+		if !l.waitsForParent(plan, name, open) {
+			first = name
 			break
 		}
-		if first == nil {
-			first = p
+		if first == "" {
+			first = name
 		}
 	}
-	if first == nil || walking && waitsForParent(plan, first, ranges) {
+	if first == "" || walking && l.waitsForParent(plan, first, open) {
 		return false
 	}
-	l.take(plan, ranges[first.Name()][0])
+	l.take(plan, open[first][0])
 	return true
-}
-
-// waitsForParent says that a table of the target which these rows refer to is
-// yet to be walked, so that its rows may be missing.
-func waitsForParent(plan *rewrite.Plan, p *rewrite.Pair, ranges map[string][]reconcile.DirtyRange) bool {
-	for _, target := range p.Targets {
-		for i := range target.Table.ForeignKeys {
-			to := target.Table.ForeignKeys[i].To
-			for _, other := range plan.Pairs {
-				if other != p && len(ranges[other.Name()]) > 0 && hasTarget(other, to) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-func hasTarget(p *rewrite.Pair, name rewrite.Name) bool {
-	return slices.ContainsFunc(p.Targets, func(t *rewrite.Target) bool { return t.Table.Name == name })
 }
 
 // take begins a walk; the board is locked.
@@ -84,7 +61,7 @@ func (l *lane) take(plan *rewrite.Plan, r reconcile.DirtyRange) {
 	if b.walks[r.Table] == nil || b.walks[r.Table].id != r.ID {
 		b.walks[r.Table] = &progress{id: r.ID, done: r.Rows}
 	}
-	l.walk = &walk{shape: l.shapes.of(plan, r.Table), rng: r, rows: firstRows, progress: b.walks[r.Table]}
+	l.walk = &walk{shape: l.shapes.of(plan, r.Table), rng: r, pace: pace{rows: firstRows}, progress: b.walks[r.Table]}
 }
 
 // leave ends a walk, done or not.

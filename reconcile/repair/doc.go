@@ -16,7 +16,8 @@
 //     transaction that A has ended meanwhile changes nothing on S.
 //   - Every transaction on S begins with the fence, in two statements: the
 //     advisory lock, then the epoch. In one statement the epoch would be read by
-//     a snapshot older than the lock.
+//     a snapshot older than the lock. Where writes travel behind them, nothing
+//     commits before both answers are seen.
 //   - A mark is subtracted only when the repair has begun after all marking
 //     transactions had finished on A, and by the count that was seen then.
 //
@@ -39,6 +40,14 @@
 //  5. Something deleted: read A again before S commits. Present: start over.
 //
 // The same holds for a row that A has and that a target's when leaves out.
+//
+// # Keys together
+//
+// Keys of one table are repaired in batches: one question for all their marks,
+// one lock of all their rows on A, one comparison on S and one write of what
+// differs. What is not simple goes one by one, as above: rows that are absent on
+// A, that others hold locked, or that are not to be on S. A batch that S refuses
+// is halved until the row is alone that it refuses.
 //
 // # Ranges
 //

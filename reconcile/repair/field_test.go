@@ -332,7 +332,7 @@ func (f *field) turn() map[rewrite.RowKey]Outcome {
 			f.Logf("%s: %v", rep.outcome, rep.err)
 		}
 		out[k.Key] = rep.outcome
-		done = append(done, repaired{k, rep})
+		done = append(done, repaired{DirtyKey: k, report: rep})
 	}
 	f.hand.settle(done)
 	return out

@@ -79,7 +79,7 @@ func (r *repairer) flying(ctx context.Context, marks []reconcile.Mark) (report, 
 	case err != nil || !found:
 		return report{}, err
 	case oldest.Until == reconcile.Unknown:
-		through, err := r.now(ctx)
+		through, err := r.nowOnce(ctx)
 		return report{outcome: InFlight, through: through}, err
 	}
 	return report{outcome: InFlight, txid: oldest.TxID}, nil

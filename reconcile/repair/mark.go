@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/crossfade-db/crossfade/reconcile"
 	"github.com/crossfade-db/crossfade/shadow"
@@ -75,6 +76,56 @@ func (r *repairer) overOnce(ctx context.Context, m reconcile.Mark) (bool, error)
 	return over, err
 }
 
+// ask finds out about the marks of many keys with as few questions as it can.
+// What this leaves open is asked mark by mark.
+func (r *repairer) ask(ctx context.Context, keys []reconcile.DirtyKey) error {
+	open := map[string][]reconcile.Mark{}
+	listed := map[reconcile.Mark]bool{}
+	for _, k := range keys {
+		for _, m := range k.Marks {
+			m.Cause, m.Count = "", 0
+			if _, known := r.asked[m]; known || listed[m] || m.Until != reconcile.Transaction {
+				continue
+			}
+			listed[m] = true
+			text := transactionText
+			if m.Incarnation != r.a().life {
+				text = formerText
+			}
+			open[text] = append(open[text], m)
+		}
+	}
+	for text, marks := range open {
+		if err := r.askMany(ctx, text, marks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *repairer) askMany(ctx context.Context, text string, marks []reconcile.Mark) error {
+	ids := make([]string, len(marks))
+	for i, m := range marks {
+		ids[i] = strconv.FormatUint(uint64(m.TxID), 10)
+	}
+	text = strings.ReplaceAll(text, "$1::int8", "m.id") +
+		" FROM pg_catalog.unnest($1::pg_catalog.int8[]) WITH ORDINALITY AS m (id, place) ORDER BY m.place"
+	answers, err := r.a().flight(ctx, textQuery(text, "{"+strings.Join(ids, ",")+"}"))
+	var refused *Refusal
+	switch {
+	case errors.As(err, &refused) && refused.Code == futureTransaction:
+		return nil // which of them, one by one tells
+	case err != nil:
+		return fmt.Errorf("ask for the states of transactions: %w", err)
+	case len(answers[0].rows) != len(marks):
+		return errors.New("ask for the states of transactions: answers are missing")
+	}
+	for i, row := range answers[0].rows {
+		r.asked[marks[i]] = string(row[0]) == "t"
+	}
+	return nil
+}
+
 // pending gives the oldest mark that is to be waited for; one without a
 // transaction is older than any.
 func (r *repairer) pending(ctx context.Context, marks []reconcile.Mark) (reconcile.Mark, bool, error) {
@@ -90,6 +141,19 @@ func (r *repairer) pending(ctx context.Context, marks []reconcile.Mark) (reconci
 		}
 	}
 	return oldest, found, nil
+}
+
+// nowOnce asks now unless the answer is known, which is late enough for all keys
+// that were leased before.
+func (r *repairer) nowOnce(ctx context.Context) (shadow.TxID, error) {
+	if r.latest != 0 {
+		return r.latest, nil
+	}
+	through, err := r.now(ctx)
+	if err == nil && r.asked != nil {
+		r.latest = through
+	}
+	return through, err
 }
 
 // now is a transaction later than all that have begun on the authority. A

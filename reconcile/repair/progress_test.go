@@ -34,25 +34,3 @@ func TestAWalkThatGoesOnCountsItsOwnTimeOnly(t *testing.T) {
 		t.Errorf("the progress is %+v", w)
 	}
 }
-
-func TestChunksGrowSlowlyAndShrinkFast(t *testing.T) {
-	const most = 25 * time.Millisecond
-	for _, c := range []struct {
-		rows, had int
-		held      time.Duration
-		want      int
-	}{
-		{200, 200, time.Millisecond, 301},
-		{200, 200, 10 * time.Millisecond, 301},
-		{200, 200, 18 * time.Millisecond, 222},
-		{200, 200, 24 * time.Millisecond, 166},
-		{200, 200, 26 * time.Millisecond, 100},
-		{200, 10, time.Millisecond, 200},
-		{1, 1, time.Second, 1},
-		{mostRows, mostRows, time.Millisecond, mostRows},
-	} {
-		if got := grown(c.rows, c.had, c.held, most); got != c.want {
-			t.Errorf("%d rows, %d of them there, held for %v: next %d, want %d", c.rows, c.had, c.held, got, c.want)
-		}
-	}
-}

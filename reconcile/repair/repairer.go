@@ -10,6 +10,7 @@ import (
 	"github.com/crossfade-db/crossfade/reconcile"
 	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/router"
+	"github.com/crossfade-db/crossfade/shadow"
 )
 
 // repairer is one of the worker's hands: a connection to each side.
@@ -18,6 +19,7 @@ type repairer struct {
 	links  [router.Sides]*link
 	shapes shapes
 	asked  map[reconcile.Mark]bool // what is known of marks; for a while only
+	latest shadow.TxID             // later than all that had begun by then; 0: not asked
 	hook   func(point string)      // nil, but in tests
 }
 

@@ -23,15 +23,29 @@ const (
 type repaired struct {
 	reconcile.DirtyKey
 	report
+	excused bool // it is Obstructed by what a walk may bring
 }
+
+// singlyMost is how long keys are repaired one by one before walks have a turn.
+const singlyMost = 250 * time.Millisecond
 
 // repairKeys repairs leased keys, and gives back those that it does not come to.
 func (l *lane) repairKeys(ctx context.Context, keys []reconcile.DirtyKey) error {
-	l.asked = map[reconcile.Mark]bool{}
-	defer func() { l.asked = nil }()
+	l.asked, l.latest = map[reconcile.Mark]bool{}, 0
+	defer func() { l.asked, l.latest = nil, 0 }()
+	keys, err := l.repairTogether(ctx, keys)
+	if err != nil {
+		l.giveBack(keys)
+		return err
+	}
+	return l.repairSingly(ctx, keys)
+}
+
+func (l *lane) repairSingly(ctx context.Context, keys []reconcile.DirtyKey) error {
+	end := l.opt.Now().Add(singlyMost)
 	var done []repaired
 	for i, k := range keys {
-		if ctx.Err() != nil || l.worker.blocked() != "" {
+		if ctx.Err() != nil || l.worker.blocked() != "" || l.opt.Now().After(end) {
 			l.giveBack(keys[i:])
 			break
 		}
@@ -41,7 +55,7 @@ func (l *lane) repairKeys(ctx context.Context, keys []reconcile.DirtyKey) error 
 			l.settle(done)
 			return err
 		}
-		done = append(done, repaired{k, rep})
+		done = append(done, repaired{DirtyKey: k, report: rep})
 		if rep.outcome == Broken {
 			l.giveBack(keys[i+1:])
 			break
@@ -108,6 +122,7 @@ func (l *lane) recheck(wrote []repaired) error {
 }
 
 func (l *lane) end(d repaired) {
+	d.excused = d.outcome == Obstructed && d.refusal.Code == foreignKey && l.incomplete(d.Table)
 	if err := l.tell(d); err != nil {
 		l.opt.Log.Warn("a divergence could not be noted", "table", d.Table, "error", err)
 		d.outcome = Broken
@@ -165,7 +180,7 @@ func (l *lane) tell(d repaired) error {
 		v.Kind, v.State, v.Columns = d.kind, Repaired, d.columns
 	case d.outcome == Equal && slices.ContainsFunc(d.Marks, func(m reconcile.Mark) bool { return m.Cause == shadow.CauseRecheck }):
 		v.State = Verified
-	case d.outcome == Refused, d.outcome == Obstructed && l.worker.tries(d) >= triesMost:
+	case d.outcome == Refused, d.outcome == Obstructed && !d.excused && l.worker.blamed(d) >= triesMost:
 		v.Kind, v.State, v.Code, v.Constraint = Rejected, Confirmed, d.refusal.Code, d.refusal.Constraint
 	default:
 		return nil
@@ -173,10 +188,10 @@ func (l *lane) tell(d repaired) error {
 	return l.opt.Divergences.Diverge(v)
 }
 
-func (w *Worker) tries(d repaired) int {
+func (w *Worker) blamed(d repaired) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.waits[rowID{d.Table, d.Key}].tries
+	return w.waits[rowID{d.Table, d.Key}].blamed
 }
 
 // note keeps count of what became of a key; it says that the key is given up
@@ -202,7 +217,10 @@ func (w *Worker) note(d repaired) (flapping bool) {
 	last := w.waits[id]
 	next := wait{since: now, why: d.outcome}
 	if last.why == d.outcome && !last.since.IsZero() {
-		next.since, next.tries = last.since, last.tries+1
+		next.since, next.tries, next.blamed = last.since, last.tries+1, last.blamed+1
+	}
+	if d.excused {
+		next.blamed = 0
 	}
 	next.until = now.Add(d.outcome.pause(next.tries))
 	w.waits[id] = next

@@ -25,6 +25,7 @@ type shape struct {
 	ownTypes []uint32       // per key cell, at the source
 	keys     []int16        // formats per key cell
 	pin      query          // before all of them, in each transaction
+	lockText string         // many rows of the source, by arrays of key cells; "" if that cannot be
 }
 
 func newShape(plan *rewrite.Plan, p *rewrite.Pair) *shape {
@@ -32,7 +33,7 @@ func newShape(plan *rewrite.Plan, p *rewrite.Pair) *shape {
 		plan: plan, pair: p, source: image.SourceFor(p),
 		types: image.CellTypes(p), formats: image.Formats(p), arrays: image.ArrayTypes(p, plan.Target),
 		keyTypes: image.KeyTypes(p), ownTypes: image.SourceKeyTypes(p), keys: image.KeyFormats(p),
-		pin: query{sql: image.Pin([]*rewrite.Pair{p})},
+		pin: query{sql: image.Pin([]*rewrite.Pair{p})}, lockText: lockText(plan, p),
 	}
 	for _, t := range p.Targets {
 		s.texts = append(s.texts, image.For(p, t))

@@ -63,6 +63,7 @@ type board struct {
 	mu       sync.Mutex
 	taken    map[string]bool
 	rest     map[string]time.Time // tables that are left alone until then
+	moved    map[string]time.Time // when their walks have last got on
 	walks    map[string]*progress
 	throttle string
 	asked    time.Time

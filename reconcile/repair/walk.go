@@ -26,6 +26,7 @@ const (
 
 // walk is a range on its way.
 type walk struct {
+	pace
 	shape   *shape
 	rng     reconcile.DirtyRange
 	stage   stage
@@ -33,7 +34,6 @@ type walk struct {
 	// fresh: the target had no row in the range, so that there is nothing to
 	// compare with.
 	fresh    bool
-	rows     int              // of the next chunk
 	tries    int              // at a chunk that others have locked
 	refused  int              // rows that the target did not take
 	swept    []rewrite.RowKey // the target's key up to which it was swept, per target; empty: its beginning
@@ -43,8 +43,6 @@ type walk struct {
 
 // Bounds of a chunk.
 const (
-	firstRows   = 200
-	mostRows    = 5000
 	mostBytes   = 8 << 20
 	mostRefused = 100 // rows of one walk, before it waits for somebody to look
 	mostTries   = 5
@@ -103,6 +101,7 @@ func (l *lane) stumble(err error) error {
 	var refused *refusedWalk
 	if errors.As(err, &refused) {
 		rest = refusedRest
+		l.worker.tables.move(table, time.Time{})
 	}
 	l.worker.tables.leaveAlone(table, l.opt.Now().Add(rest))
 	if errors.Is(err, ErrStale) || errors.Is(err, ErrNoFence) {
@@ -237,32 +236,18 @@ func (l *lane) chunk(ctx context.Context) (string, error) {
 	if err := l.extras(ctx, c); err != nil {
 		return "", err
 	}
-	began := l.opt.Now()
 	err = l.copy(ctx, c)
-	held := l.opt.Now().Sub(began)
+	held := l.opt.Now().Sub(c.since)
 	if err != nil {
 		return l.smaller(c, err)
 	}
 	w.tries, w.refused = 0, 0
-	w.rows = grown(w.rows, len(c.keys), held, l.opt.LockMost)
-	l.opt.Observe.Chunk(w.rng.Table, len(c.images), c.written, held)
+	w.after(len(c.keys), held, l.opt.LockMost)
+	l.opt.Observe.Chunk(w.rng.Table, len(c.images), c.written(), held)
 	if err := l.told(c); err != nil {
 		return "", err
 	}
 	return "", l.advance(c)
-}
-
-// grown is how many rows the next chunk has: as many as fit into four fifths of
-// the time, at most half as many more.
-func grown(rows, had int, held, most time.Duration) int {
-	switch {
-	case held > most:
-		return max(1, rows/2)
-	case had < rows:
-		return rows // a short chunk says little
-	}
-	fit := float64(rows) * 0.8 * float64(most) / float64(max(held, time.Microsecond))
-	return int(max(1, min(fit, 1.5*float64(rows)+1, mostRows)))
 }
 
 // smaller makes the next chunk smaller where this one could not be written. A
@@ -278,7 +263,7 @@ func (l *lane) smaller(c *chunk, err error) (string, error) {
 		return "", err
 	}
 	if w.rows > 1 {
-		w.rows = max(1, w.rows/4)
+		w.smaller()
 		return "", nil
 	}
 	if w.tries++; outcomeOf(err) == Busy && w.tries < mostTries {
@@ -289,7 +274,6 @@ func (l *lane) smaller(c *chunk, err error) (string, error) {
 	}
 	w.tries = 0
 	c.left = c.keys
-	c.images = nil
 	return "", l.advance(c)
 }
 
@@ -301,6 +285,7 @@ func (l *lane) advance(c *chunk) error {
 		return err
 	}
 	w.progress.more(l.opt.Now(), len(c.keys))
+	l.worker.tables.move(w.rng.Table, l.opt.Now())
 	if !c.last {
 		w.rng.Low = c.high
 		return l.opt.Ledger.Shrink(w.rng.ID, c.high, int64(len(c.keys)))

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/crossfade-db/crossfade/reconcile"
 	"github.com/crossfade-db/crossfade/rewrite"
 )
 
@@ -34,16 +35,17 @@ type rowID struct {
 
 // wait is why and how long a key is left alone.
 type wait struct {
-	until time.Time
-	since time.Time
-	why   Outcome
-	tries int
+	until  time.Time
+	since  time.Time
+	why    Outcome
+	tries  int
+	blamed int // of the tries: those that no walk to come explains
 }
 
 const (
 	idlePoll   = 50 * time.Millisecond
 	failedPoll = time.Second
-	takeMost   = 64
+	takeMost   = 200
 )
 
 // New makes a worker that does nothing until Run.
@@ -51,7 +53,8 @@ func New(o Options) *Worker {
 	w := &Worker{
 		opt: o.withDefaults(), wake: make(chan struct{}, 1), reasons: map[string]int{}, waits: map[rowID]wait{}, flaps: map[rowID][]time.Time{},
 	}
-	w.tables.taken, w.tables.rest, w.tables.walks = map[string]bool{}, map[string]time.Time{}, map[string]*progress{}
+	w.tables.taken, w.tables.walks = map[string]bool{}, map[string]*progress{}
+	w.tables.rest, w.tables.moved = map[string]time.Time{}, map[string]time.Time{}
 	return w
 }
 
@@ -120,8 +123,11 @@ func (w *Worker) skip(table string, key rewrite.RowKey) bool {
 type lane struct {
 	worker *Worker
 	repairer
+	kin    kin
 	walk   *walk
 	reason string
+	later  time.Time // when keys are looked for again
+	rows   int       // of the next batch of keys; 0: batchMost
 }
 
 func (l *lane) run(ctx context.Context) error {
@@ -153,13 +159,32 @@ func (l *lane) turn(ctx context.Context) (did bool, pause time.Duration, err err
 		}
 		return false, failedPoll, nil
 	}
-	keys := l.opt.Ledger.TakeKeys(takeMost, l.worker.skip)
-	if len(keys) > 0 {
-		l.stay("")
-		return true, 0, l.repairKeys(ctx, keys)
+	keys := l.takeKeys()
+	if err := l.repairKeys(ctx, keys); err != nil {
+		return true, 0, err
 	}
+	// Neither keys nor walks wait until there is nothing left of the others.
 	did, err = l.step(ctx)
-	return did, idlePoll, err
+	return did || len(keys) > 0, min(idlePoll, max(time.Millisecond, l.later.Sub(l.opt.Now()))), err
+}
+
+// takeKeys leases keys, but not those that a walk is to look at first. Where that
+// was for nothing, the ledger, which looks through all its keys and lets nobody
+// in meanwhile, is left alone for a while.
+func (l *lane) takeKeys() []reconcile.DirtyKey {
+	began := l.opt.Now()
+	if began.Before(l.later) {
+		return nil
+	}
+	held := l.held()
+	keys := l.opt.Ledger.TakeKeys(takeMost, func(table string, key rewrite.RowKey) bool {
+		return held[table] || l.worker.skip(table, key)
+	})
+	if len(keys) == 0 {
+		now := l.opt.Now()
+		l.later = now.Add(max(idlePoll/2, 20*now.Sub(began)))
+	}
+	return keys
 }
 
 func (l *lane) rest(ctx context.Context, pause time.Duration) {
