@@ -229,7 +229,7 @@ func (o *otherLeg) again(x *targetTexts, c *shadow.Change, key rewrite.RowKey) {
 	if cells, err := key.Cells(); err == nil {
 		o.say(x.name+"d", x.Delete, 'E', image.KeyTypes(c.Pair), image.KeyFormats(c.Pair), cells)
 	}
-	o.s.server.taken.Add(1)
+	o.s.server.missedDelete(true)
 }
 
 // takeKey takes a key of which there is no image; where no row can be put there
@@ -237,6 +237,7 @@ func (o *otherLeg) again(x *targetTexts, c *shadow.Change, key rewrite.RowKey) {
 func (o *otherLeg) takeKey(x *targetTexts, c *shadow.Change, key rewrite.RowKey) {
 	cells, err := key.Cells()
 	if err != nil || x.Placeholder == "" {
+		o.s.server.missedDelete(false)
 		o.failed = errNoPlaceholder
 		return
 	}

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"strings"
+
 	"github.com/crossfade-db/crossfade/proxy/engine"
 	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/router"
@@ -204,6 +206,9 @@ func (s *session) goOn(b *engine.Batch) error {
 
 // forward relays one batch to the side that answers.
 func (s *session) forward(b *engine.Batch) error {
+	if err := s.closeBoth(s.client.unread()[:b.Size]); err != nil {
+		return err
+	}
 	if s.eng.Side() == router.Target {
 		sh := s.share
 		sh.keep = append(sh.keep[:0], s.client.unread()[:b.Size]...)
@@ -213,6 +218,47 @@ func (s *session) forward(b *engine.Batch) error {
 	_, err := s.feedUpTo(b.Size)
 	return err
 }
+
+// closeBoth closes on the leg that answers what the client has closed meanwhile,
+// and notes what a batch closes that the other leg has as well: names are one
+// space to the client.
+func (s *session) closeBoth(in []byte) error {
+	sh, side := s.share, s.eng.Side()
+	if names := sh.closes[side]; len(names) > 0 && (s.eng.Settled() || s.eng.Tx() == 'T') {
+		sh.closes[side] = nil
+		var f pgwire.Flight
+		for _, name := range names {
+			f.Close(name)
+		}
+		out, err := f.Sync()
+		if _, err := s.fly(s.legs[side], out, err); err != nil {
+			return s.legFailed(s.legs[side], err)
+		}
+	}
+	for len(in) > 0 {
+		h := wire.Parse(in)
+		if h.State != wire.Whole {
+			return nil
+		}
+		if h.Type == 'C' {
+			s.noteClose(in[wire.HeaderSize:h.Size])
+		}
+		in = in[h.Size:]
+	}
+	return nil
+}
+
+func (s *session) noteClose(body []byte) {
+	name, ok := strings.CutPrefix(string(body), "S")
+	name = strings.TrimSuffix(name, "\x00")
+	st := s.eng.Mobile().Statements[name]
+	if other := 1 - s.eng.Side(); ok && name != "" && st != nil && st.On[other] && len(s.share.closes[other]) < closesMost {
+		s.share.closes[other] = append(s.share.closes[other], name)
+	}
+}
+
+// closesMost bounds what is kept to be closed.
+const closesMost = 1000
 
 // refuse answers a batch that asks for a read-write transaction where the
 // target answers for reading only.

@@ -81,15 +81,24 @@ func (b *breaker) trip(why string) {
 		b.mu.Unlock()
 		return
 	}
-	b.openFor = min(openMost, 2*b.openFor)
+	least, most := b.bounds()
+	b.openFor = min(most, 2*b.openFor)
 	if b.openFor == 0 || time.Since(b.closed) > calm {
-		b.openFor = openLeast
+		b.openFor = least
 	}
 	b.open, b.why, b.since = true, why, time.Now()
 	b.mu.Unlock()
 	b.tell(router.TargetBroken, why)
 	b.server.sessions.evict(router.Target, false)
 	b.suspect()
+}
+
+// bounds are how long it stays open: the first time, and the longest.
+func (b *breaker) bounds() (least, most time.Duration) {
+	if m := b.server.opt.Mirror; m != nil && m.OpenFor[0] > 0 {
+		return m.OpenFor[0], m.OpenFor[1]
+	}
+	return openLeast, openMost
 }
 
 func (b *breaker) mend() {
@@ -159,7 +168,8 @@ func (b *breaker) look(ctx context.Context, missed int) int {
 		return 0
 	case b.isOpen():
 		b.mu.Lock()
-		b.openFor = min(openMost, 2*b.openFor)
+		_, most := b.bounds()
+		b.openFor = min(most, 2*b.openFor)
 		b.mu.Unlock()
 		return 0
 	case missed > 0:

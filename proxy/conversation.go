@@ -70,6 +70,9 @@ type sourceOwed struct {
 // mirrorBatch answers the batch at hand in the slow lane.
 func (s *session) mirrorBatch(b *engine.Batch) error {
 	in := append([]byte(nil), s.client.unread()[:b.Size]...)
+	if err := s.closeBoth(in); err != nil {
+		return err
+	}
 	s.client.use(b.Size)
 	return s.converse(in, b.Boundary)
 }

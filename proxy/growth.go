@@ -179,15 +179,6 @@ func (g *growth) left() []rewrite.RowKey {
 	return gone
 }
 
-// columns are what is added to a statement's RETURNING.
-func columns(p *writes.Plan) []string {
-	out := make([]string, 0, len(p.Pair.Cells)+1)
-	for _, cell := range p.Pair.Cells {
-		out = append(out, p.Statement.TargetText+"."+rewrite.Quote(cell.Column))
-	}
-	return append(out, "pg_catalog.txid_current()", p.Statement.TargetText+".tableoid")
-}
-
 // columnsOfOurs come behind the cells: the transaction's number, and the table
 // that the row is in, whatever its name means in the session.
 const columnsOfOurs = 2
@@ -221,9 +212,9 @@ func (c *conversation) captureOf(made *madeStatement) (*capturedStatement, error
 	if c.l.captured == nil || len(c.l.captured) >= capturedMost {
 		c.l.captured = map[uint64]*capturedStatement{}
 	}
-	c.m.serial++
-	st := &capturedStatement{name: pgwire.Reserved + "w" + itoa(c.m.serial)}
-	text := parse.Capture(made.text, made.plan.Statement, columns(made.plan))
+	c.l.serial++
+	st := &capturedStatement{name: pgwire.Reserved + "w" + itoa(c.l.serial)}
+	text := parse.Capture(made.text, made.plan.Statement, made.plan.Returned())
 	if err := c.add(&pgproto3.Parse{Name: st.name, Query: string(text), ParameterOIDs: made.oids}); err != nil {
 		return nil, err
 	}
@@ -278,7 +269,7 @@ func (c *conversation) learn(st *capturedStatement, plan *writes.Plan) error {
 
 // prepareOld prepares the statement that locks the rows and tells their keys.
 func (c *conversation) prepareOld(st *capturedStatement, made *madeStatement) error {
-	text, ok := parse.OldKeys(made.text, made.plan.Statement, keyColumns(made.plan))
+	text, ok := parse.OldKeys(made.text, made.plan.Statement, made.plan.KeyColumns())
 	if !ok {
 		return nil // said by its absence: the table is dirty after it
 	}
@@ -292,14 +283,6 @@ func (c *conversation) prepareOld(st *capturedStatement, made *madeStatement) er
 
 // oldKeysMost are held against each other.
 const oldKeysMost = 1000
-
-func keyColumns(p *writes.Plan) []string {
-	var out []string
-	for _, i := range p.Pair.Key {
-		out = append(out, p.Statement.TargetText+"."+rewrite.Quote(p.Pair.Cells[i].Column))
-	}
-	return out
-}
 
 // run executes a captured statement that is bound.
 func (c *conversation) runCaptured(p *portal) (*growth, error) {

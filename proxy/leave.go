@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
@@ -38,6 +39,9 @@ func (s *session) leave() (left bool, err error) {
 	n := len(landing.Rows)
 	same := landing.Failed == nil && landing.Tx == 'T' && n > 0 && len(landing.Rows[n-1]) == 1 &&
 		string(landing.Rows[n-1][0]) == "read committed"
+	if !same && (source.ended() || landing.Failed != nil && strings.HasPrefix(landing.Failed.Code, "57P")) {
+		return false, s.legEnded(source, landing.Failed)
+	}
 	if !same {
 		if err := s.say(source, "ROLLBACK"); err != nil {
 			return false, s.legEnded(source, err)

@@ -18,6 +18,7 @@ type leg struct {
 	pid  uint32
 	key  []byte // the backend's cancel key
 
+	serial   int                           // of captured statements: names are never used again
 	bare     bool                          // it cannot answer the client
 	prepared map[string]bool               // statements of ours that it has
 	captured map[uint64]*capturedStatement // at the source, by text and types

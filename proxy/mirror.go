@@ -26,6 +26,7 @@ type MirrorOptions struct {
 	Incarnation func() shadow.Incarnation // of the source
 	Ready       func(table string) bool   // its reads may be answered by the target
 	Budget      time.Duration
+	OpenFor     [2]time.Duration // of the breaker: the first time, and the longest; zero: its own
 	LockTimeout time.Duration
 	Wait        time.Duration // canary.wait
 	Rows        int           // limits.inline_rows
@@ -73,6 +74,9 @@ type MirrorObserver struct {
 	Defined func()
 	// Refused tells of an error of the target within a mirrored transaction.
 	Refused func(sqlstate string)
+	// Missed tells of a delete that met no row at the target, and whether its key
+	// was taken there.
+	Missed func(followed bool)
 	// Fenced tells that the target refuses our epoch.
 	Fenced func()
 }
@@ -240,10 +244,21 @@ func (s *Server) mirrorFailed(e *pgwire.ServerError) {
 	}
 }
 
+// missedDelete counts a delete that met no row at the target.
+func (s *Server) missedDelete(followed bool) {
+	if tell := s.opt.Mirror.Observer.Missed; tell != nil {
+		tell(followed)
+	}
+}
+
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
+
+// textNumber numbers the statements of all mappings of the process: a leg may
+// outlive the mapping that it has prepared statements of.
+var textNumber atomic.Uint64
 
 // textsFor are the statements for one target.
 func (m *Mapped) textsFor(p *rewrite.Pair, t *rewrite.Target) *targetTexts {
@@ -255,7 +270,7 @@ func (m *Mapped) textsFor(p *rewrite.Pair, t *rewrite.Target) *targetTexts {
 	if m.targets == nil {
 		m.targets = map[*rewrite.Target]*targetTexts{}
 	}
-	x := &targetTexts{Texts: image.For(p, t), name: pgwire.Reserved + "_" + itoa(len(m.targets))}
+	x := &targetTexts{Texts: image.For(p, t), name: pgwire.Reserved + "_" + itoa(int(textNumber.Add(1))) + "_"}
 	m.targets[t] = x
 	return x
 }

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -19,7 +21,14 @@ var canaryThings = []string{
 // newCanary answers all sessions' reads by the target where it may.
 func newCanary(t testing.TB) *twin {
 	t.Helper()
-	n := newTwin(t, canaryThings, nil)
+	var journal atomic.Pointer[ledger]
+	n := newTwin(t, canaryThings, func(o *Options) {
+		o.Mirror.Ready = func(table string) bool {
+			_, whole := journal.Load().dirty()
+			return !slices.Contains(whole, table)
+		}
+	})
+	journal.Store(n.journal)
 	n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
 	return n
 }
@@ -29,6 +38,7 @@ func newCanary(t testing.TB) *twin {
 func TestCanaryWithWritesIsAsDirect(t *testing.T) {
 	read := q("SELECT id, v FROM things ORDER BY id")
 	readP := step{parsed("SELECT id, v FROM things ORDER BY id"), bind, descP, execute, syncUp}
+	n := newCanary(t)
 	for _, test := range []struct {
 		name   string
 		script []step
@@ -46,22 +56,29 @@ func TestCanaryWithWritesIsAsDirect(t *testing.T) {
 		{"prepared statements on both sides", []step{{parseAs("r", "SELECT id, v FROM things WHERE id = $1"), describe("r"), syncUp}, {bindTo("r", "1"), execute, syncUp}, {parseAs("w", "INSERT INTO things VALUES ($1, $2) RETURNING v"), bindTo("w", "1", "2"), execute, syncUp}, {bindTo("r", "1"), execute, syncUp}, q("BEGIN"), {bindTo("w", "2", "2"), execute, syncUp}, {bindTo("r", "2"), execute, syncUp}, q("COMMIT"), {bindTo("r", "2"), execute, bindTo("w", "3", "3"), execute, bindTo("r", "3"), execute, syncUp}}},
 		{"settings", []step{q("SET search_path = pg_catalog"), q("INSERT INTO public.things VALUES (1, 1)"), q("SELECT * FROM public.things"), q("SET LOCAL work_mem = '1MB'"), q("BEGIN"), q("SET LOCAL search_path = public"), read, q("INSERT INTO things VALUES (2, 1)"), read, q("COMMIT"), q("SHOW search_path"), q("RESET ALL"), read}},
 		{"DISCARD ALL", []step{read, q("INSERT INTO things VALUES (1, 1)"), read, q("DISCARD ALL"), q("INSERT INTO things VALUES (2, 1)"), read, q("DEALLOCATE ALL"), q("INSERT INTO things VALUES (3, 1)"), read}},
-		{"temporary tables", []step{read, q("CREATE TEMP TABLE things (id int, v int)"), q("INSERT INTO things VALUES (9, 9)"), read, q("DROP TABLE pg_temp.things"), q("INSERT INTO things VALUES (2, 2)"), read}},
+		{"temporary tables", []step{read, q("CREATE TEMP TABLE things (id int, v int)"), q("INSERT INTO things VALUES (9, 9)"), q("SELECT sum(v) FROM things"), q("DROP TABLE pg_temp.things"), q("INSERT INTO things VALUES (2, 2)"), read}},
 		{"strict isolation", []step{q("BEGIN ISOLATION LEVEL REPEATABLE READ"), read, q("INSERT INTO things VALUES (1, 1)"), read, q("COMMIT"), q("BEGIN ISOLATION LEVEL SERIALIZABLE"), read, q("UPDATE things SET v = 4"), q("COMMIT"), read}},
 		{"read only", []step{q("BEGIN READ ONLY"), read, q("INSERT INTO things VALUES (1, 1)"), q("ROLLBACK"), q("INSERT INTO things VALUES (1, 1)"), q("SET default_transaction_read_only = on"), q("INSERT INTO things VALUES (2, 1)"), read, q("RESET default_transaction_read_only"), q("INSERT INTO things VALUES (2, 1)"), read}},
 		{"show settings of a transaction", []step{q("SHOW transaction_read_only"), q("BEGIN"), q("SHOW transaction_read_only"), read, q("SHOW transaction_read_only"), q("COMMIT"), q("SHOW default_transaction_read_only")}},
 		{"TRUNCATE", []step{q("INSERT INTO things VALUES (1, 1)"), read, q("TRUNCATE things"), read, q("BEGIN"), q("TRUNCATE things"), q("INSERT INTO things VALUES (1, 1)"), read, q("ROLLBACK"), read}},
 		{"cursors over what was written", []step{q("BEGIN"), q("INSERT INTO things VALUES (1, 1), (2, 2)"), q("DECLARE c CURSOR FOR SELECT * FROM things ORDER BY id"), q("FETCH 1 FROM c"), q("UPDATE things SET v = 9"), q("FETCH 1 FROM c"), q("COMMIT"), read}},
+		{"a portal that is read in parts around a write", []step{q("INSERT INTO things VALUES (1, 1), (2, 2), (3, 3)"), q("BEGIN"), {parsed("SELECT id FROM things ORDER BY id"), bindPortal("p", "", nil), executesRows("p", 1), syncUp}, q("UPDATE things SET v = 9 WHERE id = 1"), {executesRows("p", 1), syncUp}, {executesRows("p", 9), syncUp}, q("COMMIT"), read}},
+		{"a named portal that stays", []step{q("INSERT INTO things VALUES (1, 1), (2, 2), (3, 3)"), q("BEGIN"), {parsed("SELECT id FROM things ORDER BY id"), bindPortal("p", "", nil), executes("p"), syncUp}, q("UPDATE things SET v = 9 WHERE id = 1"), q("COMMIT"), read}},
+		{"a named portal that stays, of a named statement", []step{q("BEGIN"), {parseAs("s", "SELECT id FROM things ORDER BY id"), bindPortal("p", "s", nil), descPortal("p"), executes("p"), syncUp}, {parsed("INSERT INTO things VALUES (1, 1)"), bindPortal("p2", "", nil), executes("p2"), syncUp}, q("COMMIT"), read}},
+		{"a cursor before a write", []step{q("INSERT INTO things VALUES (1, 1), (2, 2), (3, 3)"), q("BEGIN"), q("DECLARE c CURSOR FOR SELECT id FROM things ORDER BY id"), q("FETCH 1 FROM c"), q("UPDATE things SET v = 9 WHERE id = 1"), q("FETCH 1 FROM c"), q("COMMIT"), read}},
+		{"chains", []step{q("BEGIN"), read, q("COMMIT AND CHAIN"), read, q("INSERT INTO things VALUES (1, 1)"), q("ROLLBACK AND CHAIN"), read, q("INSERT INTO things VALUES (2, 1)"), q("COMMIT"), read}},
+		{"a statement that is parsed twice", []step{{parseAs("s", "SELECT id FROM things"), bindTo("s"), execute, syncUp}, {parsed("INSERT INTO things VALUES (1, 1)"), bind, execute, parseAs("s", "SELECT 1"), bindTo("s"), execute, syncUp}, {parseAs("s", "SELECT 1"), syncUp}, {bindTo("s"), execute, syncUp}}},
 		{"WITH that writes", []step{q("WITH w AS (INSERT INTO things VALUES (1, 1) RETURNING *) SELECT * FROM w"), read}},
 		{"COPY", []step{{query("COPY things FROM STDIN"), data("1\t2\n"), done}, read, q("COPY things TO STDOUT")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := newCanary(t)
+			n.afresh(t, "things, sums")
 			direct, through := n.sides(t, nil)
 			n.compare(t, direct, through, test.script)
 			n.settled(t)
 			n.unlessNoted(t, "things")
-			t.Logf("moves %v, reasons %v, dirty %v", n.movedTo(router.Target), n.reasons(), n.notesDirty())
+			n.asCopied(t, "things", n.rows(t, router.Source, dump("things")))
+			_, _ = direct.Close(), through.Close()
 		})
 	}
 }
@@ -130,4 +147,17 @@ func TestCanaryIsolationEndsAsDirect(t *testing.T) {
 	do(t, a, "ROLLBACK")
 	n.equal(t, "things")
 	n.clean(t)
+}
+
+// TestCanaryOwnWriteThatTheTargetRefused: what a session has written it reads,
+// also where the target did not take it over.
+func TestCanaryOwnWriteThatTheTargetRefused(t *testing.T) {
+	n := newMirrored(t, []string{"CREATE TABLE things (id int PRIMARY KEY, v int)"}, []string{"CREATE TABLE things (id int PRIMARY KEY, v int CHECK (v <> 13))"}, nil, nil)
+	n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
+	conn := n.client(t)
+	do(t, conn, "INSERT INTO things VALUES (1, 1)")
+	do(t, conn, "UPDATE things SET v = 13 WHERE id = 1")
+	if got := one[int](t, conn, "SELECT v FROM things WHERE id = 1"); got != 13 {
+		t.Errorf("the session reads %d where it has written 13", got)
+	}
 }

@@ -85,6 +85,7 @@ type mirrored struct {
 	journal  *ledger
 	seen     map[writes.Why]int
 	refused  []string
+	missed   atomic.Uint64 // deletes that met no row and took their key
 	mapped   atomic.Pointer[Mapped]
 	direct   [router.Sides]*pgx.Conn
 }
@@ -117,7 +118,13 @@ func newMirrored(t testing.TB, source, target []string, m *rewrite.Mapping, chan
 			Parse: parse.Limits{Bytes: 64 << 10, Operators: 1000},
 			Observer: MirrorObserver{
 				Uncaptured: func(why writes.Why) { n.note(func() { n.seen[why]++ }) },
-				Refused:    func(code string) { n.note(func() { n.refused = append(n.refused, code) }) },
+				Missed: func(followed bool) {
+					if !followed {
+						t.Error("a delete met no row and its key was not taken")
+					}
+					n.missed.Add(1)
+				},
+				Refused: func(code string) { n.note(func() { n.refused = append(n.refused, code) }) },
 			},
 		}
 		o.Live.Users["app"].Logins[router.Target] = o.Live.Users["app"].Logins[router.Source]

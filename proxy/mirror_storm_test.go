@@ -143,13 +143,13 @@ func TestMirrorUnderAStorm(t *testing.T) {
 	all.Wait()
 	t.Logf("errors of the source: %v", errs)
 	for what := range errs {
-		if what[len(what)-5:] == "40P01" && what != "a savepoint 40P01" && what != "few keys 40P01" {
-			t.Errorf("a deadlock in what takes its locks in order: %s", what)
+		if what == "a bank 40P01" || what == "a queue, take 40P01" { // these take their locks in order
+			t.Errorf("%s", what)
 		}
 	}
 	n.settled(t)
 	keys, whole := n.journal.dirty()
-	t.Logf("dirty keys %v, tables %v; the target has refused %v; taken %d", keys, whole, tallied(n.refused), n.taken.Load())
+	t.Logf("dirty keys %v, tables %v; the target has refused %v; taken %d", keys, whole, tallied(n.refused), n.missed.Load())
 	if len(whole) > 0 {
 		t.Errorf("tables are dirty as a whole: %v", whole)
 	}

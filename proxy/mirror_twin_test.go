@@ -248,3 +248,26 @@ func (n *mirrored) unlessNoted(t testing.TB, tables ...string) {
 		}
 	}
 }
+
+// afresh ends what sessions of before have left, empties tables and forgets what
+// was noted.
+func (n *twin) afresh(t testing.TB, tables string) {
+	t.Helper()
+	for side, p := range sidesOf(pair) {
+		gone := "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trusted' AND datname IN ('" + n.database + "', '" + n.copied + "')"
+		if err := p.Exec(t.Context(), "postgres", gone); err != nil {
+			t.Fatal(side, err)
+		}
+	}
+	clear := "TRUNCATE " + tables + " RESTART IDENTITY"
+	for _, c := range n.direct {
+		do(t, c, clear)
+	}
+	if err := pair.Source.Exec(t.Context(), n.copied, clear); err != nil {
+		t.Fatal(err)
+	}
+	n.note(func() { n.refused = nil })
+	n.journal.mu.Lock()
+	n.journal.all = nil
+	n.journal.mu.Unlock()
+}

@@ -30,7 +30,6 @@ type mirroring struct {
 	tx       *shadow.Tx // of the client's transaction; nil: nothing was captured or noted in it
 	strict   bool       // the transaction has changed a strict table
 	captured map[uint64]*capturedStatement
-	serial   int
 	portals  map[string]*portal
 	normal   []byte // scratch
 	encoded  bool   // client_encoding is not UTF8
@@ -67,6 +66,9 @@ func (s *session) mirrors() bool {
 	}
 	if s.mirror == nil && now == nil || !s.eng.Settled() {
 		return s.mirror != nil
+	}
+	if l := s.legs[router.Source]; l != nil {
+		l.captured = nil // they return what another mapping needs
 	}
 	if now == nil {
 		s.mirror = nil

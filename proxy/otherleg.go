@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -137,7 +138,10 @@ func (s *session) openOther() (shadow.Leg, error) {
 		s.dropLeg(router.Target)
 	}
 	if s.legs[router.Target] == nil {
-		if err := s.dialBare(); err != nil {
+		if err := s.dialBare(); isTimeout(err) || errors.Is(err, errLoginTime) || errors.Is(err, context.DeadlineExceeded) {
+			s.server.breaker.suspect() // logging in takes more than a write: the probe says
+			return nil, errBudget
+		} else if err != nil {
 			s.moveFailed(err)
 			return nil, shadow.ErrRefused{Cause: shadow.CauseFailed}
 		}

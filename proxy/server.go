@@ -33,7 +33,6 @@ type Server struct {
 	defaults  defaults
 	reported  reported
 	pending   pending
-	taken     atomic.Uint64 // locked deletes of keys that met no row
 
 	ctx  context.Context // of logins: ends when draining is over
 	stop context.CancelCauseFunc

@@ -32,10 +32,11 @@ type sharing struct {
 	versions [router.Sides]uint32 // of the session's state that each leg has
 	pin      pin
 	batch    engine.Batch
-	keep     []byte      // the request that the target is answering
-	held     []byte      // answers that wait
-	lost     *wire.Error // the leg of the open transaction is gone; to be told
-	begun    bool        // that was an explicit transaction
+	closes   [router.Sides][]string // statements that the client has closed, and that a leg still has
+	keep     []byte                 // the request that the target is answering
+	held     []byte                 // answers that wait
+	lost     *wire.Error            // the leg of the open transaction is gone; to be told
+	begun    bool                   // that was an explicit transaction
 
 	side   atomic.Uint32 // for status: the side that answers
 	pinned atomic.Uint32 // for status: router.Reason

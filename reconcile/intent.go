@@ -48,6 +48,7 @@ func (t *ticket) Wait() error { return t.entry.Wait() }
 // Intend writes an intent down. The caller leaves it as it is until it is
 // settled.
 func (l *Ledger) Intend(in *shadow.Intent) shadow.Ticket {
+	l.flying.add(in, 1)
 	return &ticket{entry: l.journal.append(in), intent: in}
 }
 
@@ -59,6 +60,7 @@ func (l *Ledger) Settle(t shadow.Ticket, outcome shadow.Outcome, why shadow.Caus
 	if !ok || own.settled.Swap(true) {
 		return
 	}
+	defer l.flying.add(own.intent, -1) // once its marks are there
 	switch outcome {
 	case shadow.Both, shadow.Neither:
 		l.journal.settle(own.entry.ID())

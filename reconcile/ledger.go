@@ -64,6 +64,8 @@ type Ledger struct {
 	journal intents
 	tables  atomic.Pointer[map[string]*table] // replaced under mu, read without
 
+	flying flying
+
 	wake chan struct{} // the committer has something to write
 	work chan struct{} // something became dirty
 	quit chan struct{}

@@ -66,15 +66,22 @@ func (m *marks) add(n mark) {
 	if i := m.covering(n.Mark); i >= 0 {
 		one := &(*m)[i]
 		one.Count += n.Count
-		if n.Cause.Explains() || !one.Cause.Explains() {
-			one.Cause = n.Cause // a reason to look again takes no explanation away
-		}
+		one.Cause = graver(one.Cause, n.Cause)
 		one.seq = max(one.seq, n.seq)
 		return
 	}
 	*m = append(*m, n)
 	m.fold(n.Incarnation)
 	m.foldIncarnations(n.Incarnation)
+}
+
+// graver is the newer of two causes, but for a reason to look again, which takes
+// no explanation away.
+func graver(before, now shadow.Cause) shadow.Cause {
+	if before == "" || now.Explains() || !before.Explains() {
+		return now
+	}
+	return before
 }
 
 // covering is the mark that a mark is part of: the same, or one that waits for
@@ -123,7 +130,7 @@ func (m *marks) unite(most int, all mark, of func(mark) bool) {
 			all.TxID = max(all.TxID, one.TxID)
 		}
 		all.Count += one.Count
-		all.Cause = one.Cause
+		all.Cause = graver(all.Cause, one.Cause)
 		all.seq = max(all.seq, one.seq)
 	}
 	if n > most {
@@ -161,7 +168,7 @@ func (m marks) all() Mark {
 	all := Mark{Until: Nothing}
 	for _, one := range m {
 		all.Count += one.Count
-		all.Cause = one.Cause
+		all.Cause = graver(all.Cause, one.Cause)
 		if rank(one.Until) > rank(all.Until) {
 			all.Until = one.Until
 		}

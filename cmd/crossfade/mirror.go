@@ -237,6 +237,7 @@ func (m *dualWrites) options() *proxy.MirrorOptions {
 		Ready:       func(table string) bool { return m.ledger.Ready(table, dirtyMost) },
 		Budget:      time.Duration(c.Mirror.Budget), LockTimeout: time.Duration(c.Mirror.LockTimeout),
 		Wait: time.Duration(c.Canary.Wait), Rows: c.Limits.InlineRows, Bytes: inlineBytes, Frame: int(c.Limits.Frame),
+		OpenFor:  [2]time.Duration{time.Duration(c.Mirror.Breaker.OpenFor[0]), time.Duration(c.Mirror.Breaker.OpenFor[1])},
 		Early:    c.Mirror.Answer == "authority",
 		Parse:    parse.Limits{Bytes: int(c.Limits.Parse.Bytes), Operators: c.Limits.Parse.Operators},
 		Observer: m.observer(),

@@ -22,11 +22,12 @@ var edges = map[string][]string{
 	"cmd/crossfade": {
 		"configs", "internal/admin", "internal/demo", "internal/metrics", "proxy", "proxy/catalog", "proxy/writes",
 		"reconcile", "reconcile/journal", "reconcile/repair", "reconcile/report", "reconcile/schema", "reconcile/state",
-		"rewrite", "rewrite/pgsql/image", "rewrite/pgsql/parse", "router", "router/live", "shadow", "wire", "wire/pgwire",
+		"rewrite", "rewrite/pgsql", "rewrite/pgsql/image", "rewrite/pgsql/parse", "router", "router/live", "shadow", "wire", "wire/pgwire",
 	},
 	"configs":                  {"rewrite"},
 	"internal/admin":           {"reconcile/report"},
 	"internal/bench":           {"internal/dbserver", "wire", "wire/pgwire"},
+	"internal/chaos":           {"internal/dbserver", "internal/failpoint"},
 	"internal/conformance":     {"internal/dbserver", "internal/drivers"},
 	"internal/dbserver":        {},
 	"internal/dbserver/dbtest": {"internal/dbserver"},

@@ -11,6 +11,7 @@ type mirrorMetrics struct {
 	writes     *prometheus.CounterVec
 	uncaptured *prometheus.CounterVec
 	refused    *prometheus.CounterVec
+	missed     *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
 	repairs    *prometheus.CounterVec
 	fsync      prometheus.Histogram
@@ -22,6 +23,7 @@ func newMirrorMetrics() *mirrorMetrics {
 		writes:     counter("mirror_writes_total", "Transactions that wrote a mapped table, by how they ended on the two sides.", "table", "outcome", "cause"),
 		uncaptured: counter("mirror_uncaptured_total", "Statements whose rows could not be seen, by why.", "reason"),
 		refused:    counter("mirror_refused_total", "Errors of the target within mirrored transactions.", "sqlstate"),
+		missed:     counter("mirror_missed_deletes_total", "Deletes that met no row at the target, by whether their key was taken there.", "followed"),
 		seconds:    histogram("mirror_seconds", "Time of one step of a mirrored transaction.", times, "step"),
 		repairs:    counter("repairs_total", "Keys that the worker has looked at, by what it found.", "table", "outcome"),
 		fsync: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -31,7 +33,7 @@ func newMirrorMetrics() *mirrorMetrics {
 }
 
 func (m *mirrorMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.writes, m.uncaptured, m.refused, m.seconds, m.repairs, m.fsync}
+	return []prometheus.Collector{m.writes, m.uncaptured, m.refused, m.missed, m.seconds, m.repairs, m.fsync}
 }
 
 // Mirrored counts a transaction that has ended, for one of its tables.
@@ -44,6 +46,15 @@ func (m *Metrics) Uncaptured(reason string) { m.mirror.uncaptured.WithLabelValue
 
 // TargetRefused counts an error of the target within a mirrored transaction.
 func (m *Metrics) TargetRefused(sqlstate string) { m.mirror.refused.WithLabelValues(sqlstate).Inc() }
+
+// MissedDelete counts a delete that met no row at the target.
+func (m *Metrics) MissedDelete(followed bool) {
+	word := "no"
+	if followed {
+		word = "yes"
+	}
+	m.mirror.missed.WithLabelValues(word).Inc()
+}
 
 // MirrorStep times one step of a mirrored transaction.
 func (m *Metrics) MirrorStep(step string, took time.Duration) {

@@ -175,6 +175,9 @@ func (l *lane) told(c *chunk) error {
 	again := shadow.TableKeys{Table: l.walk.rng.Table}
 	for _, i := range slices.Sorted(maps.Keys(c.differs)) {
 		again.Keys = append(again.Keys, c.locked[i])
+		if l.opt.Ledger.Explained(l.walk.rng.Table, c.locked[i], 0) {
+			continue
+		}
 		err := l.opt.Divergences.Diverge(Divergence{
 			Table: l.walk.rng.Table, Key: c.locked[i], Kind: c.differs[i].kind, State: Repaired, Columns: c.differs[i].columns,
 			Cause: m.Cause, TxID: m.TxID, Epoch: l.opt.Epoch, Seen: l.opt.Now(),

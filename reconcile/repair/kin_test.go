@@ -122,4 +122,10 @@ func TestAMissingParentIsNoDivergenceUntilItsTableIsWalked(t *testing.T) {
 	}
 	f.one(Obstructed)
 	f.rejected(foreignKey, "a_z_fkey")
+	told := len(f.found)
+	f.walked("public.z", shadow.CauseRequested)
+	f.one(Obstructed)
+	if len(f.found) != told {
+		t.Errorf("while the table is walked again, a divergence is %+v", f.found[told])
+	}
 }

@@ -20,6 +20,7 @@ type Ledger interface {
 	StampRange(id int64, life shadow.Incarnation, through shadow.TxID)
 	Shrink(id int64, low rewrite.RowKey, rows int64) error
 	Finish(id int64) error
+	Explained(table string, key rewrite.RowKey, lease uint64) bool
 	Work() <-chan struct{}
 }
 

@@ -176,7 +176,7 @@ func (l *lane) tell(d repaired) error {
 		v.Cause, v.TxID = m.Cause, max(v.TxID, m.TxID)
 	}
 	switch {
-	case d.outcome == Wrote && unexplained(d.Marks):
+	case d.outcome == Wrote && unexplained(d.Marks) && !l.opt.Ledger.Explained(d.Table, d.Key, d.Lease):
 		v.Kind, v.State, v.Columns = d.kind, Repaired, d.columns
 	case d.outcome == Equal && slices.ContainsFunc(d.Marks, func(m reconcile.Mark) bool { return m.Cause == shadow.CauseRecheck }):
 		v.State = Verified
@@ -207,7 +207,7 @@ func (w *Worker) note(d repaired) (flapping bool) {
 		delete(w.waits, id)
 		return false
 	case d.outcome == Wrote:
-		if unexplained(d.Marks) && w.flapped(id, now) {
+		if unexplained(d.Marks) && !w.opt.Ledger.Explained(d.Table, d.Key, d.Lease) && w.flapped(id, now) {
 			w.waits[id] = wait{until: now.Add(Flapping.pause(0)), since: now, why: Flapping}
 			return true
 		}

@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/crossfade-db/crossfade/router"
+)
+
+// newEverybody mirrors things with everybody in the canary.
+func newEverybody(t *testing.T, change func(*Options)) *mirrored {
+	proxy := newMirrored(t, things, things, nil, change)
+	proxy.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, router.Whole })
+	return proxy
+}
+
+func TestACanarySessionReadsItsOwnWritesAtTheTarget(t *testing.T) {
+	var own atomic.Int64
+	proxy := newEverybody(t, func(o *Options) { o.Observer.OwnRead = func() { own.Add(1) } })
+	conn := proxy.client(t)
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeCacheStatement} {
+		own.Store(0)
+		count := func() (n int) {
+			if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM things WHERE id >= $1", mode, 0).Scan(&n); err != nil {
+				t.Fatalf("%v: %v", mode, err)
+			}
+			return n
+		}
+		say := func(sql string, args ...any) error {
+			_, err := conn.Exec(t.Context(), sql, append([]any{mode}, args...)...)
+			return err
+		}
+		before := count()
+		if err := say("BEGIN"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if err := say("INSERT INTO things (id, name) VALUES ($1, 'x')", 10*int(mode)+i); err != nil {
+				t.Fatal(err)
+			}
+			if got := count(); got != before+i+1 {
+				t.Errorf("%v: %d rows, want %d", mode, got, before+i+1)
+			}
+		}
+		if err := say("SELECT 1/0 FROM things"); err == nil {
+			t.Error("a division by zero was answered")
+		}
+		if err := say("ROLLBACK"); err != nil {
+			t.Fatal(err)
+		}
+		if got := count(); got != before {
+			t.Errorf("%v: %d rows after ROLLBACK, want %d", mode, got, before)
+		}
+		if own.Load() == 0 {
+			t.Errorf("%v: no read was answered by the target", mode)
+		}
+	}
+	do(t, conn, "INSERT INTO things (id) VALUES (1)")
+	if got := one[int](t, conn, "SELECT count(*)::int FROM things"); got != 1 {
+		t.Errorf("%d rows after a commit", got)
+	}
+	proxy.equal(t, "things")
+	proxy.clean(t)
+}
+
+func TestAStricterTransactionReadsAtTheSource(t *testing.T) {
+	var own atomic.Int64
+	proxy := newEverybody(t, func(o *Options) { o.Observer.OwnRead = func() { own.Add(1) } })
+	conn := proxy.client(t)
+	do(t, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+	do(t, conn, "INSERT INTO things (id) VALUES (1)")
+	other := proxy.client(t)
+	do(t, other, "INSERT INTO things (id) VALUES (2)")
+	if got := one[int](t, conn, "SELECT count(*)::int FROM things"); got != 1 || own.Load() != 0 {
+		t.Errorf("%d rows in one snapshot, %d reads at the target", got, own.Load())
+	}
+	do(t, conn, "COMMIT")
+	proxy.equal(t, "things")
+	proxy.clean(t)
+}
+
+func TestTransactionsOfTheTargetLeaveToWrite(t *testing.T) {
+	proxy := newEverybody(t, nil)
+	conn := proxy.client(t)
+	for _, sql := range []string{
+		"BEGIN", "SELECT count(*) FROM things", "SAVEPOINT a", "SELECT count(*) FROM things", "INSERT INTO things (id) VALUES (1)",
+		"ROLLBACK TO a", "INSERT INTO things (id) VALUES (2)", "RELEASE a", "COMMIT",
+	} {
+		do(t, conn, sql)
+	}
+	if got := proxy.rows(t, router.Target, "SELECT id FROM things"); len(got) != 1 || got[0] != "2|" {
+		t.Errorf("the target has %v", got)
+	}
+	proxy.equal(t, "things")
+	proxy.clean(t)
+}
