@@ -38,6 +38,8 @@ type conversation struct {
 	held   bool   // nothing leaves for the client: a commit is under way
 	tag    []byte // of a simple query, until it is committed
 
+	relayed  *engine.Batch     // what is relayed in place of a conversation
+	header   []byte            // the description of a simple query's rows, until one comes
 	ahead    int               // characters of the text before the statement at hand
 	names    map[string]string // of the client's statements, by ours
 	refusal  *wire.Error       // why the transaction may not be committed
@@ -62,6 +64,7 @@ type sourceOwed struct {
 	done  func(tag []byte)     // E: after its tag
 	keep  *[][]byte            // E: where its rows and tag are kept for the client
 	undo  func()               // if the source never comes to it
+	late  bool                 // D: the source describes it, and a direct one would only with the first row
 	// rowsOnly: of a description, NoData is not the client's, as a simple query
 	// has none.
 	rowsOnly bool
@@ -82,7 +85,7 @@ func (s *session) mirrorBatch(b *engine.Batch) error {
 func (s *session) converse(in []byte, boundary byte) error {
 	c := &conversation{s: s, m: s.mirror, l: s.legs[router.Source]}
 	c.fresh = s.eng.Settled()
-	if c.fresh || s.eng.Tx() != 'I' {
+	if !c.m.open { // else what the tracker was told last is not all that has run
 		c.m.block = s.eng.Tx() != 'I'
 	}
 	c.failed = s.eng.Skips()
@@ -110,6 +113,13 @@ func (s *session) converse(in []byte, boundary byte) error {
 
 // run carries out the batch.
 func (c *conversation) run(in []byte, boundary byte) error {
+	for boundary == 'Q' && in[0] != 'Q' { // what is left of a COPY that was refused, or of a batch
+		h := wire.Parse(in)
+		if err := c.message(h.Type, in[:h.Size]); err != nil {
+			return err
+		}
+		in = in[h.Size:]
+	}
 	if boundary == 'Q' {
 		if err := c.follow(in); err != nil {
 			return err
@@ -335,7 +345,7 @@ func (c *conversation) answered(message []byte) error {
 				o.undo()
 			}
 		}
-		c.owed = c.owed[:0]
+		c.owed, c.header = c.owed[:0], nil
 		return c.tell(c.reworded(message))
 	case 'D':
 		return c.row(front, message)
@@ -370,6 +380,10 @@ func (c *conversation) ended(front sourceOwed, message []byte) error {
 		if front.grown != nil {
 			return c.described(front, message)
 		}
+		if front.late {
+			c.header = message
+			return nil
+		}
 	case 'n':
 		if front.told != nil || front.rowsOnly {
 			return nil
@@ -377,6 +391,9 @@ func (c *conversation) ended(front sourceOwed, message []byte) error {
 	case 'C', 'I', 's':
 		if front.grown != nil {
 			c.captured(front.grown)
+		}
+		if err := c.tellHeader(); err != nil {
+			return err
 		}
 		if front.done != nil {
 			front.done(message[wire.HeaderSize:])
@@ -408,6 +425,9 @@ func (c *conversation) row(front *sourceOwed, message []byte) error {
 			*front.keep = append(*front.keep, own)
 			return nil
 		}
+		if err := c.tellHeader(); err != nil {
+			return err
+		}
 		return c.tell(own)
 	case front.ask != nil:
 		row, err := pgwire.DataRow(message[wire.HeaderSize:])
@@ -416,8 +436,22 @@ func (c *conversation) row(front *sourceOwed, message []byte) error {
 		}
 		return front.ask(row)
 	default:
+		if err := c.tellHeader(); err != nil {
+			return err
+		}
 		return c.passed(front, message)
 	}
+}
+
+// tellHeader gives the client the description of its rows: a server runs what
+// writes to its end before it describes the result of a simple query.
+func (c *conversation) tellHeader() error {
+	if c.header == nil {
+		return nil
+	}
+	header := c.header
+	c.header = nil
+	return c.tell(header)
 }
 
 // captured takes the images of a statement over.
@@ -557,6 +591,9 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 	}
 	s.server.committed(tables, outcome, tx.Cause(), time.Since(began))
 	c.m.forget()
+	if err != nil && c.relayed != nil {
+		return c.s.reply(c.relayed, wordsOfCommit(err))
+	}
 	if err != nil {
 		return c.refuse(refusing{words: wordsOfCommit(err), ends: true, sync: sync || c.simple})
 	}

@@ -148,16 +148,3 @@ func TestCanaryIsolationEndsAsDirect(t *testing.T) {
 	n.equal(t, "things")
 	n.clean(t)
 }
-
-// TestCanaryOwnWriteThatTheTargetRefused: what a session has written it reads,
-// also where the target did not take it over.
-func TestCanaryOwnWriteThatTheTargetRefused(t *testing.T) {
-	n := newMirrored(t, []string{"CREATE TABLE things (id int PRIMARY KEY, v int)"}, []string{"CREATE TABLE things (id int PRIMARY KEY, v int CHECK (v <> 13))"}, nil, nil)
-	n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
-	conn := n.client(t)
-	do(t, conn, "INSERT INTO things VALUES (1, 1)")
-	do(t, conn, "UPDATE things SET v = 13 WHERE id = 1")
-	if got := one[int](t, conn, "SELECT v FROM things WHERE id = 1"); got != 13 {
-		t.Errorf("the session reads %d where it has written 13", got)
-	}
-}

@@ -131,6 +131,9 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 			anew = append(anew, "")
 			plan := s.planned(text, engine.TextKey(text))
 			s.counts(plan, text)
+			if plan.Class == writes.Verbatim && m.use.relay != nil && namesMove(text) {
+				m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
+			}
 			if plan.Statement == nil && b.Effects&pgsql.Several != 0 {
 				m.use.relay = &writes.Plan{Class: writes.Verbatim, Why: writes.WhyUnread}
 				m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
@@ -201,6 +204,16 @@ func (s *session) bound(body []byte, anew []string) bool {
 	return s.mirror.portals[string(name)] != nil && !slices.Contains(anew, string(name))
 }
 
+// namesMove says that a text may change what names mean in the middle of it.
+func namesMove(text []byte) bool {
+	moves := false
+	complete := pgsql.SettingNames(text, 0, func(name string) bool {
+		moves = moves || name == "search_path" || name == "role" || name == "session_authorization"
+		return true
+	})
+	return moves || !complete || pgsql.Classify(text, 0)&pgsql.Temporary != 0
+}
+
 // planned is a text with what becomes of it.
 type planned struct {
 	plan *writes.Plan
@@ -234,6 +247,9 @@ func (s *session) counts(p *writes.Plan, text []byte) {
 		u.slow = u.slow || s.mirror.tx != nil || controlOf(text).op == savepointOp && s.eng.Side() == router.Source
 		return
 	case writes.Copy, writes.Verbatim, writes.Definition:
+		if p.Harmless() && s.mirror.tx == nil {
+			break
+		}
 		u.slow = true
 		if u.relay == nil {
 			u.relay = p

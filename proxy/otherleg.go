@@ -70,7 +70,7 @@ func (e targetError) Retry() shadow.Retry {
 	switch e.Code {
 	case "23503", "23505", "23P01":
 		return shadow.Behind
-	case "40001", "40P01", "55P03":
+	case "40001", "40P01", "55P03", "26000": // the last: the leg's statements were dropped
 		return shadow.Soon
 	default:
 		return shadow.Never
@@ -336,6 +336,12 @@ func (o *otherLeg) forgetUnparsed() {
 
 func (o *otherLeg) refused(message []byte) error {
 	e := targetError{pgwire.ParseError(message[wire.HeaderSize:])}
+	switch {
+	case e.Code == "26000":
+		o.l.prepared = nil
+	case !o.fenced && (e.Code == "42P01" || e.Code == "3F000" || e.Code == "42501"):
+		o.s.server.fenceRefused() // it is not there
+	}
 	o.s.server.mirrorFailed(e.ServerError)
 	return e
 }

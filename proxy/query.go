@@ -69,7 +69,7 @@ func (c *conversation) part(part writes.Part) error {
 	_ = c.add(&pgproto3.Parse{Query: string(part.Text)})
 	_ = c.add(&pgproto3.Bind{})
 	_ = c.add(&pgproto3.Describe{ObjectType: 'P'})
-	c.owed = append(c.owed, sourceOwed{kind: 'P'}, sourceOwed{kind: 'B'}, sourceOwed{kind: 'D', pass: true, rowsOnly: true})
+	c.owed = append(c.owed, sourceOwed{kind: 'P'}, sourceOwed{kind: 'B'}, sourceOwed{kind: 'D', pass: true, rowsOnly: true, late: plan.Why == writes.WhyCTE})
 	switch plan.Class {
 	case writes.Pass:
 		c.owed = append(c.owed, run(true))
@@ -253,7 +253,7 @@ func (c *conversation) functionCall(message []byte) error {
 // change dirty before it: COPY, definitions, and texts that commit in the middle.
 func (s *session) relayMarked(b *engine.Batch) error {
 	use := &s.mirror.use
-	c := &conversation{s: s, m: s.mirror, l: s.legs[router.Source]}
+	c := &conversation{s: s, m: s.mirror, l: s.legs[router.Source], relayed: b}
 	if c.refuses(use.relay) {
 		return s.reply(b, c.refusal)
 	}

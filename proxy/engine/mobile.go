@@ -122,6 +122,11 @@ func (m *Mobile) completed(tag []byte) {
 	switch {
 	case bytes.HasPrefix(tag, []byte("DEALLOCATE ALL")), bytes.HasPrefix(tag, []byte("DISCARD ALL")):
 		m.Statements = nil
+		for i := range m.queue {
+			if m.queue[i].name != "" {
+				m.queue[i].before = nil // what it had replaced is gone, too
+			}
+		}
 	case bytes.HasPrefix(tag, []byte("DEALLOCATE")) && len(m.dropping) > 0:
 		delete(m.Statements, m.dropping[0])
 		m.dropping = m.dropping[1:]

@@ -208,7 +208,7 @@ func (m *Mobile) undo(k int, failed bool) {
 		case t.before == nil, t.name == "" && failed && i == 0:
 			delete(m.Statements, t.name)
 		default:
-			m.Statements[t.name] = t.before
+			m.put(t.name, t.before)
 		}
 	}
 	m.queue = m.queue[k:]

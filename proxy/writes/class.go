@@ -109,6 +109,13 @@ type Plan struct {
 	Tally   Tally // counts its executions; nil: nobody does
 }
 
+// Harmless says that a text which goes as it came writes nothing that is mapped:
+// it matters to a transaction that has written before.
+func (p *Plan) Harmless() bool {
+	risky := func(part Part) bool { return part.Class != Pass && part.Class != Control }
+	return p.Class == Verbatim && len(p.Pairs) == 0 && !slices.ContainsFunc(p.Parts, risky)
+}
+
 // Tables are the names of the mapped tables that the statement concerns.
 func (p *Plan) Tables() []string {
 	var names []string

@@ -81,9 +81,6 @@ func several(st *rewrite.Statement, env *Env) *Plan {
 		}
 		whole.Pairs = append(whole.Pairs, p.Pairs...)
 	}
-	if whole.Class == Verbatim && len(whole.Pairs) == 0 && !slices.ContainsFunc(whole.Parts, func(p Part) bool { return p.Class == Probe || p.Class == Body }) {
-		whole.Class = Control // nothing of it writes what is mapped
-	}
 	return whole
 }
 
@@ -354,9 +351,10 @@ func (p *Plan) loses(t *rewrite.Table, env *Env) {
 // moves notes what follows a change of the key: the target has it as a delete and
 // an insert, whose foreign keys act otherwise than those of an update.
 func (p *Plan) moves(t *rewrite.Table, env *Env) {
-	follows := len(t.Referenced) > 0
+	acts := func(f rewrite.ForeignKey) bool { return f.Writes() }
+	follows := slices.ContainsFunc(t.Referenced, acts)
 	for _, target := range p.Pair.Targets {
-		follows = follows || len(target.Table.Referenced) > 0
+		follows = follows || slices.ContainsFunc(target.Table.Referenced, acts)
 	}
 	if !follows {
 		return
