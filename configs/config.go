@@ -10,7 +10,7 @@ type Config struct {
 	Target    *Server    `yaml:"target" doc:"The database that is being moved to."`
 	Users     []User     `yaml:"users" required:"yes" min:"1" reload:"yes" doc:"Who may log in; anybody else is refused."`
 	Migration Migration  `yaml:"migration" doc:"What differs between the two sides, and what happens to statements that cannot be mirrored."`
-	Mirror    Mirror     `yaml:"mirror" reload:"yes" doc:"How writes reach the side that is not the authority."`
+	Mirror    Mirror     `yaml:"mirror" doc:"How writes reach the side that is not the authority."`
 	Canary    Canary     `yaml:"canary" reload:"yes" doc:"Which sessions the target answers."`
 	Shadow    Shadow     `yaml:"shadow" later:"shadow reads" doc:"Reads that also run on the other side, to compare."`
 	Journal   Journal    `yaml:"journal" doc:"The durable record of what is in doubt."`
@@ -135,9 +135,9 @@ type Limits struct {
 	Memory          Size        `yaml:"memory" default:"1GiB" min:"1" reload:"no" doc:"What all sessions hold together; at least 8KiB for each of clients."`
 	Drain           Duration    `yaml:"drain" default:"30s" doc:"How long an ending proxy waits for open transactions."`
 	RetryKeep       Size        `yaml:"retry_keep" default:"64KiB" doc:"How much of a statement is kept to send it again; at most frame."`
-	Parse           ParseLimits `yaml:"parse" doc:"Statements beyond these are not analysed."`
-	InlineRows      int         `yaml:"inline_rows" default:"10000" min:"1" doc:"Rows of one statement that are mirrored inline."`
-	DirtyKeys       int         `yaml:"dirty_keys" default:"1000000" min:"1" doc:"Dirty keys that are kept one by one."`
+	Parse           ParseLimits `yaml:"parse" reload:"no" doc:"Statements beyond these are not analysed."`
+	InlineRows      int         `yaml:"inline_rows" default:"10000" min:"1" reload:"no" doc:"Rows of one statement that are mirrored inline."`
+	DirtyKeys       int         `yaml:"dirty_keys" default:"1000000" min:"1" reload:"no" doc:"Dirty keys that are kept one by one."`
 }
 
 // ParseLimits bound the analysis of one statement.

@@ -45,7 +45,7 @@ limits: {clients: 100}
 			{"log.level", "info", "warn", true}, {"log.format", "text", "json", false},
 		}},
 		{"canary and mirror", "limits:", "canary: {force_in: [user=qa]}\nmirror: {breaker: {open_for: [2s, 30s]}}\nlimits:", []Change{
-			{"mirror.breaker.open_for", "[1s, 30s]", "[2s, 30s]", true}, {"canary.force_in", "[]", "[user=qa]", true},
+			{"mirror.breaker.open_for", "[1s, 30s]", "[2s, 30s]", false}, {"canary.force_in", "[]", "[user=qa]", true},
 		}},
 		{"a state directory", "limits:", "state: {dir: /x}\nlimits:", []Change{{"state.dir", "var", "/x", false}}},
 		{"an admin address", "admin: {", `admin: {address: "127.0.0.1:1", `, []Change{{"admin.address", "127.0.0.1:7432", "127.0.0.1:1", false}}},

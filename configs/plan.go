@@ -25,7 +25,7 @@ type Canary struct {
 	ForceIn       []string     `yaml:"force_in" doc:"Sessions that the target answers whatever their place, such as user=qa*; a share of 0 is nobody all the same."`
 	ForceOut      []string     `yaml:"force_out" doc:"Sessions that the target never answers."`
 	Writes        CanaryWrites `yaml:"writes" reload:"no" doc:"Only for a migration without tables: refuse makes canary sessions read-only; target keeps them whole on the target, and their writes are not brought back."`
-	Wait          Duration     `yaml:"wait" default:"5ms" doc:"How long a read on the target waits for earlier commits of its tables; then the source answers."`
+	Wait          Duration     `yaml:"wait" default:"5ms" reload:"no" doc:"How long a read on the target waits for earlier commits of its tables; then the source answers."`
 	AbortDeadline Duration     `yaml:"abort_deadline" default:"30s" doc:"When an abort ends pinned sessions."`
 }
 

@@ -90,7 +90,7 @@ func mirrorStep(r *rand.Rand, canary bool) step {
 //	go test ./proxy -run MirrorRandom -args -mirrorseeds 1000 -mirrorfirst 100
 func TestMirrorRandomScriptsAreAsDirect(t *testing.T) {
 	for _, canary := range []bool{false, true} {
-		n := newTwin(t, wired, nil)
+		n := newNotReadyTwin(t, wired)
 		if canary {
 			n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
 		}

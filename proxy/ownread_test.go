@@ -96,3 +96,24 @@ func TestTransactionsOfTheTargetLeaveToWrite(t *testing.T) {
 	proxy.equal(t, "things")
 	proxy.clean(t)
 }
+
+// What a session has written it reads, also where the target did not take it.
+func TestARowThatTheTargetRefusesIsReadAtTheSource(t *testing.T) {
+	var proxy *mirrored
+	proxy = newMirrored(t, []string{"CREATE TABLE things (id int PRIMARY KEY, v int)"}, []string{"CREATE TABLE things (id int PRIMARY KEY, v int CHECK (v <> 13))"}, nil, func(o *Options) {
+		o.Mirror.Ready = func(table string) bool {
+			keys, _ := proxy.journal.dirty()
+			return keys[table] == 0
+		}
+	})
+	proxy.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, router.Whole })
+	conn := proxy.client(t)
+	do(t, conn, "INSERT INTO things VALUES (1, 1)")
+	if got := one[int](t, conn, "SELECT v FROM things WHERE id = 1"); got != 1 {
+		t.Errorf("the session reads %d where it has written 1", got)
+	}
+	do(t, conn, "UPDATE things SET v = 13 WHERE id = 1")
+	if got := one[int](t, conn, "SELECT v FROM things WHERE id = 1"); got != 13 {
+		t.Errorf("the session reads %d where it has written 13", got)
+	}
+}

@@ -140,7 +140,7 @@ func (l *Ledger) Declare(table string) bool {
 // fresh says that the range is there as the table is new, and for nothing else.
 func (s *span) fresh() bool {
 	for _, n := range s.marks {
-		if n.Cause != shadow.CauseNew && n.Cause != shadow.CauseRequested {
+		if n.Cause != shadow.CauseNew && n.Cause != shadow.CauseUnmirrored && n.Cause != shadow.CauseRequested {
 			return false
 		}
 	}

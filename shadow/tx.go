@@ -156,6 +156,9 @@ func (t *Tx) Captured(c *Change) {
 
 func (t *Tx) remember(c *Change) {
 	name := c.Pair.Name()
+	if t.whole[name] == CauseBulk {
+		return
+	}
 	if t.keys == nil {
 		t.keys = map[string]map[rewrite.RowKey]struct{}{}
 	}
@@ -170,7 +173,21 @@ func (t *Tx) remember(c *Change) {
 	for _, key := range c.Gone {
 		t.keys[name][key] = struct{}{}
 	}
+	for key := range t.keys[name] {
+		if len(t.keys[name])*(len(key)+keyCost) > keysMost { // by the size of any of them
+			delete(t.keys, name)
+			t.Whole(name, CauseBulk)
+		}
+		break
+	}
 }
+
+const (
+	// keysMost is what the keys of one table may take in an intent, in bytes; then
+	// the table is remembered as a whole.
+	keysMost = 4 << 20
+	keyCost  = 4 // of a key's length
+)
 
 // send applies a change, or keeps from it when the transaction is too large.
 func (t *Tx) send(c *Change) {
