@@ -237,7 +237,6 @@ func (o *otherLeg) again(x *targetTexts, c *shadow.Change, key rewrite.RowKey) {
 func (o *otherLeg) takeKey(x *targetTexts, c *shadow.Change, key rewrite.RowKey) {
 	cells, err := key.Cells()
 	if err != nil || x.Placeholder == "" {
-		o.s.server.missedDelete(false)
 		o.failed = errNoPlaceholder
 		return
 	}

@@ -175,6 +175,9 @@ func (s *session) pinnedBy(policy *router.Snapshot) router.Reason {
 // without anybody seeing it.
 func (s *session) goOn(b *engine.Batch) error {
 	if s.eng.Tx() == 'E' {
+		if s.mirror != nil && s.mirror.use.slow && b.Effects&pgsql.Transaction != 0 {
+			return s.failedToSource(b) // it may end the transaction, and write then
+		}
 		return s.forward(b) // it says what is right, and runs nothing
 	}
 	if b.Refused {
@@ -204,6 +207,28 @@ func (s *session) goOn(b *engine.Batch) error {
 	})
 }
 
+// failedToSource takes a failed transaction of the target, which has only read,
+// to the source, where it fails as well.
+func (s *session) failedToSource(b *engine.Batch) error {
+	if err := s.say(s.legs[router.Target], "ROLLBACK"); err != nil {
+		s.dropLeg(router.Target)
+	}
+	if err := s.haveSource(); err != nil {
+		return err
+	}
+	source := s.legs[router.Source]
+	err := s.say(source, "BEGIN")
+	if err == nil {
+		err = s.failLeg(source, true)
+	}
+	if err != nil {
+		return s.legEnded(source, err)
+	}
+	s.eng.Abandon(router.Source, 'E')
+	s.answeredBy(router.Source)
+	return s.atSource(b)
+}
+
 // forward relays one batch to the side that answers.
 func (s *session) forward(b *engine.Batch) error {
 	if err := s.closeBoth(s.client.unread()[:b.Size]); err != nil {
@@ -228,7 +253,9 @@ func (s *session) closeBoth(in []byte) error {
 		sh.closes[side] = nil
 		var f pgwire.Flight
 		for _, name := range names {
-			f.Close(name)
+			if st := s.eng.Mobile().Statements[name]; st == nil || !st.On[side] { // not made there anew
+				f.Close(name)
+			}
 		}
 		out, err := f.Sync()
 		if _, err := s.fly(s.legs[side], out, err); err != nil {

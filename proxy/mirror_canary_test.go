@@ -50,6 +50,9 @@ func TestCanaryWithWritesIsAsDirect(t *testing.T) {
 		name   string
 		script []step
 	}{
+		{"texts that end a transaction of the target", []step{q("BEGIN"), read, q("DELETE FROM things; ROLLBACK"), q("BEGIN"), read, q("SELECT id FROM things FOR UPDATE; ROLLBACK"), q("BEGIN"), read, q("COMMIT; INSERT INTO things VALUES (1, 1)"), read, q("BEGIN"), read, q("SELECT 1/0"), q("ROLLBACK; INSERT INTO things VALUES (2, 2)"), read}},
+		{"a failed transaction of the target that ends before a write in one text", []step{q("BEGIN"), read, q("SELECT 1/0"), q("COMMIT; INSERT INTO things VALUES (1, 1)"), read, q("BEGIN"), read, q("SELECT 1/0"), {parsed("ROLLBACK"), bind, execute, parsed("INSERT INTO things VALUES (2, 2)"), bind, execute, syncUp}, read}},
+		{"a text that does, in a failed transaction", []step{q("BEGIN"), q("SELECT 1/0"), q("COMMIT; INSERT INTO things VALUES (1, 1)"), read, q("BEGIN"), q("INSERT INTO"), q("ROLLBACK; INSERT INTO things VALUES (2, 2)"), read}},
 		{"autocommit", []step{q("INSERT INTO things VALUES (1, 1)"), read, q("UPDATE things SET v = 2"), read, readP, q("DELETE FROM things"), read}},
 		{"a transaction", []step{q("BEGIN"), read, q("INSERT INTO things VALUES (1, 1)"), read, q("UPDATE things SET v = 5"), read, q("COMMIT"), read}},
 		{"a transaction that is rolled back", []step{q("BEGIN"), q("INSERT INTO things VALUES (1, 1)"), read, q("ROLLBACK"), read}},

@@ -254,6 +254,12 @@ func (s *session) counts(p *writes.Plan, text []byte) {
 		if u.relay == nil {
 			u.relay = p
 		}
+		for _, part := range p.Parts { // nobody asks behind them what they have changed
+			if part.Class == writes.Probe || part.Class == writes.Body {
+				u.pairs = append(u.pairs, s.mirror.mapped.Plan.Pairs...)
+				break
+			}
+		}
 	case writes.Body:
 		u.slow, u.body = true, true
 	default:

@@ -24,6 +24,8 @@ type Batch struct {
 	Undoes   bool          // it is nothing but ROLLBACK
 	Ends     bool          // it is nothing but COMMIT
 
+	unscripted bool // once it has run at the target, the transaction cannot be begun again from its texts
+
 	executes int
 	made     [][]byte // names of statements that it makes
 }
@@ -277,9 +279,7 @@ func (e *Postgres) control(text []byte, effects pgsql.Effects, b *Batch) {
 	if word := firstWord(text); !begins || word != "begin" && word != "start" {
 		b.Retry = false // a transaction that has just begun can begin elsewhere
 	}
-	if effects&pgsql.Several != 0 {
-		e.mobile.scripted = false
-	}
+	b.unscripted = b.unscripted || effects&pgsql.Several != 0
 	b.Control = append(append(b.Control, text...), 0)
 }
 
@@ -344,7 +344,7 @@ func (e *Postgres) Began(b *Batch) {
 	if e.Tx() == 'I' {
 		m.script, m.scripted = m.script[:0], b.Effects&pgsql.Several == 0
 	}
-	if len(m.script)+len(b.Control) > scriptMost {
+	if b.unscripted || len(m.script)+len(b.Control) > scriptMost {
 		m.scripted = false
 		return
 	}
