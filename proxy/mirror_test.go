@@ -78,10 +78,17 @@ func TestWhatFailsAtTheSourceIsNotMirrored(t *testing.T) {
 			{"INSERT INTO things (id) VALUES (1)", "23505"},
 			{"INSERT INTO things (id) VALUES ('x')", "22P02"},
 			{"INSERT INTO things (nothing) VALUES (1)", "42703"},
-			{"BEGIN", ""}, {"INSERT INTO things (id, name) VALUES (2, 'two') ON CONFLICT DO NOTHING", ""},
-			{"INSERT INTO things (id) VALUES (1)", "23505"}, {"SELECT 1", "25P02"}, {"COMMIT", ""},
-			{"BEGIN", ""}, {"INSERT INTO things (id, name) VALUES (3, 'three') ON CONFLICT DO NOTHING", ""}, {"SAVEPOINT s", ""},
-			{"INSERT INTO things (id) VALUES (1)", "23505"}, {"ROLLBACK TO s", ""}, {"COMMIT", ""},
+			{"BEGIN", ""},
+			{"INSERT INTO things (id, name) VALUES (2, 'two') ON CONFLICT DO NOTHING", ""},
+			{"INSERT INTO things (id) VALUES (1)", "23505"},
+			{"SELECT 1", "25P02"},
+			{"COMMIT", ""},
+			{"BEGIN", ""},
+			{"INSERT INTO things (id, name) VALUES (3, 'three') ON CONFLICT DO NOTHING", ""},
+			{"SAVEPOINT s", ""},
+			{"INSERT INTO things (id) VALUES (1)", "23505"},
+			{"ROLLBACK TO s", ""},
+			{"COMMIT", ""},
 		} {
 			_, err := conn.Exec(t.Context(), step.sql, mode)
 			var refused *pgconn.PgError

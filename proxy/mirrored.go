@@ -13,7 +13,6 @@ import (
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/shadow"
 	"github.com/crossfade-db/crossfade/wire"
-	"github.com/crossfade-db/crossfade/wire/pgwire"
 )
 
 // mirroring is what a session has whose writes are mirrored.
@@ -101,14 +100,6 @@ func (s *session) inspect(in []byte, b *engine.Batch) error {
 	}
 	m.local = m.local || s.eng.Tx() != 'I'
 	return nil
-}
-
-// forgetPrepared forgets the statements of ours on the leg that answers, where a
-// text may drop all that it has.
-func (s *session) forgetPrepared(b *engine.Batch) {
-	if l := s.legs[s.eng.Side()]; l != nil && b.Effects&(pgsql.Prepares|pgsql.Opaque) != 0 {
-		l.captured, l.prepared = nil, nil
-	}
 }
 
 // sum adds up what the statements of a batch do.
@@ -204,16 +195,6 @@ func (s *session) bound(body []byte, anew []string) bool {
 	return s.mirror.portals[string(name)] != nil && !slices.Contains(anew, string(name))
 }
 
-// namesMove says that a text may change what names mean in the middle of it.
-func namesMove(text []byte) bool {
-	moves := false
-	complete := pgsql.SettingNames(text, 0, func(name string) bool {
-		moves = moves || name == "search_path" || name == "role" || name == "session_authorization"
-		return true
-	})
-	return moves || !complete || pgsql.Classify(text, 0)&pgsql.Temporary != 0
-}
-
 // planned is a text with what becomes of it.
 type planned struct {
 	plan *writes.Plan
@@ -306,42 +287,6 @@ var apartness = [...]router.Reason{
 	writes.Kept: router.NotReady, writes.Locks: router.Locking, writes.WritesIt: router.Writing,
 }
 
-// learnEnvironment asks the source what names mean in the session.
-func (s *session) learnEnvironment() error {
-	m := s.mirror
-	version := s.eng.Mobile().Version
-	encoding := s.eng.Reading().Encoding
-	m.encoded = encoding != "" && encoding != "UTF8"
-	if s.eng.Tx() == 'E' || s.eng.Tx() == 'I' && !s.eng.Settled() {
-		if m.env == nil {
-			m.environment(nil, nil, "", true)
-		}
-		return nil // it cannot be asked now
-	}
-	var f pgwire.Flight
-	f.Run("SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(true), pg_catalog.chr(1)), CURRENT_USER OPERATOR(pg_catalog.<>) SESSION_USER, SESSION_USER" +
-		", (SELECT pg_catalog.string_agg(CAST(relname AS pg_catalog.text), pg_catalog.chr(1)) FROM pg_catalog.pg_class" +
-		" WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())")
-	out, err := f.Sync()
-	l := s.legs[router.Source]
-	if s.eng.Side() != router.Source {
-		l = s.legs[s.eng.Side()]
-	}
-	landing, err := s.fly(l, out, err)
-	switch {
-	case err != nil:
-		return s.legFailed(l, err)
-	case landing.Failed != nil || len(landing.Rows) != 1 || len(landing.Rows[0]) != 4:
-		m.environment(nil, nil, "", true)
-		return nil
-	}
-	row := landing.Rows[0]
-	m.environment(strings.Split(string(row[0]), "\x01"), strings.Split(string(row[3]), "\x01"), string(row[2]), string(row[1]) == "t")
-	m.state = version
-	m.local = s.eng.Tx() != 'I' && m.local // until the transaction has ended
-	return nil
-}
-
 // against is why the target cannot answer the batch at hand for what it reads
 // and writes.
 func (s *session) against() router.Reason {
@@ -365,15 +310,6 @@ func (s *session) against() router.Reason {
 	return router.None
 }
 
-// control is what a text does to the transaction.
-type control struct {
-	op    controlOp
-	name  string // of a savepoint
-	chain bool   // another transaction begins with its end
-}
-
-type controlOp uint8
-
 const (
 	otherControl controlOp = iota
 	beginOp
@@ -384,58 +320,6 @@ const (
 	rollbackToOp
 	prepareOp
 )
-
-// controlOf reads a text of transaction control.
-func controlOf(text []byte) control {
-	var words []string
-	var s pgsql.Scanner
-	s.Reset(text, 0)
-	for len(words) < 5 && s.Next() {
-		t := s.Token()
-		if t.Kind == pgsql.KindWord {
-			words = append(words, strings.ToLower(string(text[t.Start:t.End])))
-		} else if t.Kind == pgsql.KindQuotedIdent {
-			words = append(words, strings.ReplaceAll(string(text[t.Start+1:t.End-1]), `""`, `"`))
-		}
-	}
-	if len(words) == 0 {
-		return control{}
-	}
-	last := words[len(words)-1]
-	switch words[0] {
-	case "begin", "start":
-		return control{op: beginOp}
-	case "savepoint":
-		return control{op: savepointOp, name: last}
-	case "release":
-		return control{op: releaseOp, name: last}
-	case "prepare":
-		return control{op: prepareOp}
-	case "commit", "end":
-		if len(words) > 1 && words[1] == "prepared" {
-			return control{}
-		}
-		return control{op: commitOp, chain: chains(words)}
-	case "rollback", "abort":
-		for _, w := range words[1:] {
-			switch w {
-			case "to":
-				return control{op: rollbackToOp, name: last}
-			case "prepared":
-				return control{}
-			}
-		}
-		return control{op: rollbackOp, chain: chains(words)}
-	default:
-		return control{}
-	}
-}
-
-// chains says that words end in AND CHAIN.
-func chains(words []string) bool {
-	n := len(words)
-	return n > 2 && words[n-1] == "chain" && words[n-2] == "and"
-}
 
 // forget drops what belongs to a transaction that has ended.
 func (m *mirroring) forget() {
@@ -453,24 +337,6 @@ func (s *session) mirrorTx() *shadow.Tx {
 		})
 	}
 	return m.tx
-}
-
-// noteSavepoints notes those of a transaction that has come from the target.
-func (s *session) noteSavepoints(script []byte) {
-	if s.mirror == nil {
-		return
-	}
-	for text := range bytes.SplitSeq(script, []byte{0}) {
-		switch what := controlOf(text); what.op {
-		case savepointOp:
-			s.mirrorTx().Savepoint(what.name)
-		case releaseOp:
-			s.mirrorTx().Release(what.name)
-		case rollbackToOp:
-			s.mirrorTx().RollbackTo(what.name)
-		case otherControl, beginOp, commitOp, rollbackOp, prepareOp:
-		}
-	}
 }
 
 // endMirror takes back what the session has not committed: it ends, or its

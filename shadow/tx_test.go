@@ -133,47 +133,73 @@ func TestTheOrderOfACommit(t *testing.T) {
 		how  Ending
 		want string
 	}{
-		{"both commit", func(f *field) { f.Captured(rows(a, Inserted, "1", "2")) }, Committed,
-			"open; apply 0 2; intend s.a:2; await; authority commits; commit; committed; settle s.a:2 both"},
+		{
+			"both commit", func(f *field) { f.Captured(rows(a, Inserted, "1", "2")) }, Committed,
+			"open; apply 0 2; intend s.a:2; await; authority commits; commit; committed; settle s.a:2 both",
+		},
 		{"nothing was changed", func(*field) {}, Committed, "authority commits"},
-		{"the authority rolls back", func(f *field) { f.Captured(rows(a, Inserted, "1")) }, RolledBack,
-			"open; apply 0 1; intend s.a:1; await; authority rolls back; rollback; settle s.a:1 neither"},
-		{"the authority is lost", func(f *field) { f.Captured(rows(a, Inserted, "1")) }, Unknown,
-			"open; apply 0 1; intend s.a:1; await; authority is lost; rollback; settle s.a:1 uncertain lost"},
-		{"the other side cannot be opened", func(f *field) { f.opened = []error{ErrRefused{CauseBreaker}}; f.Captured(rows(a, Inserted, "1")) }, Committed,
-			"open; intend s.a:1; authority commits; settle s.a:1 authority breaker"},
-		{"an apply fails", func(f *field) {
-			f.errs["apply"] = []error{nil, broken}
-			f.Captured(rows(a, Inserted, "1"))
-			f.Captured(rows(a, Inserted, "2"))
-			f.Captured(rows(b, Inserted, "3"))
-		}, Committed,
-			"open; apply 0 1; apply 0 1; rollback; intend s.a:2,s.b:1; authority commits; settle s.a:2,s.b:1 authority failed"},
-		{"the answers say no", func(f *field) { f.errs["await"] = []error{broken}; f.Captured(rows(a, Inserted, "1")) }, Committed,
-			"open; apply 0 1; intend s.a:1; await; rollback; authority commits; settle s.a:1 authority failed"},
-		{"the answers say not yet", func(f *field) { f.errs["await"] = []error{temporary{broken}}; f.Captured(rows(a, Inserted, "1")) }, Committed,
-			"open; apply 0 1; intend s.a:1; await; rollback; open; apply 0 1; await; authority commits; commit; committed; settle s.a:1 both"},
-		{"the COMMIT there fails", func(f *field) { f.errs["committed"] = []error{broken}; f.Captured(rows(a, Inserted, "1")) }, Committed,
-			"open; apply 0 1; intend s.a:1; await; authority commits; commit; committed; settle s.a:1 authority failed"},
-		{"too many rows", func(f *field) {
-			f.Captured(rows(a, Inserted, strings.Split(strings.Repeat("12345678901,", 1), ",")...))
-			f.Captured(rows(b, Inserted, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"))
-		}, Committed,
-			"open; apply 0 2; rollback; intend s.a:2,s.b:11; authority commits; settle s.a:2,s.b:11 authority bulk"},
-		{"a table as a whole beside keys", func(f *field) { f.Captured(rows(a, Inserted, "1")); f.Whole("s.b", CauseUncaptured) }, Committed,
-			"open; apply 0 1; intend s.a:1; intend s.b:all; await; authority commits; commit; committed; settle s.a:1 both; settle s.b:all authority uncaptured"},
+		{
+			"the authority rolls back", func(f *field) { f.Captured(rows(a, Inserted, "1")) }, RolledBack,
+			"open; apply 0 1; intend s.a:1; await; authority rolls back; rollback; settle s.a:1 neither",
+		},
+		{
+			"the authority is lost", func(f *field) { f.Captured(rows(a, Inserted, "1")) }, Unknown,
+			"open; apply 0 1; intend s.a:1; await; authority is lost; rollback; settle s.a:1 uncertain lost",
+		},
+		{
+			"the other side cannot be opened", func(f *field) { f.opened = []error{ErrRefused{CauseBreaker}}; f.Captured(rows(a, Inserted, "1")) }, Committed,
+			"open; intend s.a:1; authority commits; settle s.a:1 authority breaker",
+		},
+		{
+			"an apply fails", func(f *field) {
+				f.errs["apply"] = []error{nil, broken}
+				f.Captured(rows(a, Inserted, "1"))
+				f.Captured(rows(a, Inserted, "2"))
+				f.Captured(rows(b, Inserted, "3"))
+			}, Committed,
+			"open; apply 0 1; apply 0 1; rollback; intend s.a:2,s.b:1; authority commits; settle s.a:2,s.b:1 authority failed",
+		},
+		{
+			"the answers say no", func(f *field) { f.errs["await"] = []error{broken}; f.Captured(rows(a, Inserted, "1")) }, Committed,
+			"open; apply 0 1; intend s.a:1; await; rollback; authority commits; settle s.a:1 authority failed",
+		},
+		{
+			"the answers say not yet", func(f *field) { f.errs["await"] = []error{temporary{broken}}; f.Captured(rows(a, Inserted, "1")) }, Committed,
+			"open; apply 0 1; intend s.a:1; await; rollback; open; apply 0 1; await; authority commits; commit; committed; settle s.a:1 both",
+		},
+		{
+			"the COMMIT there fails", func(f *field) { f.errs["committed"] = []error{broken}; f.Captured(rows(a, Inserted, "1")) }, Committed,
+			"open; apply 0 1; intend s.a:1; await; authority commits; commit; committed; settle s.a:1 authority failed",
+		},
+		{
+			"too many rows", func(f *field) {
+				f.Captured(rows(a, Inserted, strings.Split(strings.Repeat("12345678901,", 1), ",")...))
+				f.Captured(rows(b, Inserted, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"))
+			}, Committed,
+			"open; apply 0 2; rollback; intend s.a:2,s.b:11; authority commits; settle s.a:2,s.b:11 authority bulk",
+		},
+		{
+			"a table as a whole beside keys", func(f *field) { f.Captured(rows(a, Inserted, "1")); f.Whole("s.b", CauseUncaptured) }, Committed,
+			"open; apply 0 1; intend s.a:1; intend s.b:all; await; authority commits; commit; committed; settle s.a:1 both; settle s.b:all authority uncaptured",
+		},
 		{"a table as a whole, and rolled back", func(f *field) { f.Whole("s.b", CauseUncaptured) }, RolledBack, "intend s.b:all; authority rolls back; settle s.b:all neither"},
 		{"a table as a whole, and lost", func(f *field) { f.Whole("s.b", CauseUncaptured) }, Unknown, "intend s.b:all; authority is lost; settle s.b:all uncertain lost"},
-		{"a table is emptied on both", func(f *field) { f.Captured(&Change{Kind: Truncated, Pair: a, Pairs: []*rewrite.Pair{a}}) }, Committed,
-			"open; apply 4 0; intend s.a:all; await; authority commits; commit; committed; settle s.a:all both"},
-		{"a table is emptied behind what was not seen", func(f *field) {
-			f.Whole("s.b", CauseUncaptured)
-			f.Whole("s.b", CauseFailed) // as a cascade there does the same
-			f.Captured(rows(a, Deleted, "1"))
-		}, Committed,
-			"open; apply 3 1; intend s.a:1; intend s.b:all; await; authority commits; commit; committed; settle s.a:1 both; settle s.b:all authority uncaptured"},
-		{"two images of one key", func(f *field) { f.Captured(rows(a, Updated, "1", "2", "1")) }, Committed,
-			"open; apply 1 2; intend s.a:2; await; authority commits; commit; committed; settle s.a:2 both"},
+		{
+			"a table is emptied on both", func(f *field) { f.Captured(&Change{Kind: Truncated, Pair: a, Pairs: []*rewrite.Pair{a}}) }, Committed,
+			"open; apply 4 0; intend s.a:all; await; authority commits; commit; committed; settle s.a:all both",
+		},
+		{
+			"a table is emptied behind what was not seen", func(f *field) {
+				f.Whole("s.b", CauseUncaptured)
+				f.Whole("s.b", CauseFailed) // as a cascade there does the same
+				f.Captured(rows(a, Deleted, "1"))
+			}, Committed,
+			"open; apply 3 1; intend s.a:1; intend s.b:all; await; authority commits; commit; committed; settle s.a:1 both; settle s.b:all authority uncaptured",
+		},
+		{
+			"two images of one key", func(f *field) { f.Captured(rows(a, Updated, "1", "2", "1")) }, Committed,
+			"open; apply 1 2; intend s.a:2; await; authority commits; commit; committed; settle s.a:2 both",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newField()

@@ -1,0 +1,198 @@
+package shadow
+
+import (
+	"github.com/crossfade-db/crossfade/internal/failpoint"
+	"github.com/crossfade-db/crossfade/rewrite"
+)
+
+// Ending is what became of the authority's COMMIT.
+type Ending uint8
+
+// Commit says how one transaction is committed.
+type Commit struct {
+	// Authority commits there, and says what became of it.
+	Authority func() Ending
+	// Early, if there is one, tells the client as soon as the authority has
+	// committed and the other side's COMMIT is on its way.
+	Early  func()
+	Strict bool // the other side must have everything, else nothing commits
+}
+
+// ErrJournal says that the keys cannot be remembered, so that nothing may be
+// committed.
+type ErrJournal struct{ Err error }
+
+func (e *ErrJournal) Error() string { return "write the journal: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ErrJournal) Unwrap() error { return e.Err }
+
+// ErrStrict says that the other side refuses what must be on both.
+type ErrStrict struct{ Err error }
+
+func (e *ErrStrict) Error() string { return "strict: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ErrStrict) Unwrap() error { return e.Err }
+
+// Commit ends the transaction on both sides, in the order of DESIGN §4.4: the
+// intent is durable and the applies are answered, the authority commits, the
+// other side commits, the intent is settled. An error says that the authority
+// has not been asked to commit: it is to be rolled back.
+func (t *Tx) Commit(c Commit) (Outcome, error) {
+	if t.Empty() {
+		return t.outcome(c.Authority()), nil
+	}
+	keyed, whole := t.intents()
+	awaited := t.await()
+	failpoint.Hit(failpoint.Applied)
+	if awaited != nil {
+		t.failed(awaited)
+		if c.Strict {
+			t.forget(keyed, whole)
+			return Neither, &ErrStrict{awaited}
+		}
+	} else if t.state == abandoned && c.Strict {
+		t.forget(keyed, whole)
+		return Neither, &ErrStrict{ErrRefused{t.cause}}
+	}
+	if err := wait(keyed, whole); err != nil {
+		t.abandon(CauseFailed)
+		t.forget(keyed, whole)
+		return Neither, &ErrJournal{err}
+	}
+	failpoint.Hit(failpoint.Durable)
+	ending := c.Authority()
+	failpoint.Hit(failpoint.AuthorityDone)
+	outcome := t.end(ending, c.Early)
+	t.settle(keyed, whole, ending, outcome)
+	failpoint.Hit(failpoint.Settled)
+	return outcome, nil
+}
+
+// end brings the other side to where the authority is.
+func (t *Tx) end(ending Ending, early func()) Outcome {
+	defer func() { t.state = ended }()
+	switch {
+	case ending != Committed:
+		if t.leg != nil {
+			t.leg.Rollback()
+			t.leg = nil
+		}
+		return t.outcome(ending)
+	case t.state != open:
+		return Authority
+	}
+	err := t.leg.Commit()
+	failpoint.Hit(failpoint.TargetSent)
+	if early != nil {
+		early()
+	}
+	if err == nil {
+		err = t.leg.Committed(t.opt.Budget.Wait)
+	}
+	failpoint.Hit(failpoint.TargetDone)
+	if err != nil {
+		t.cause = CauseOf(err)
+		t.leg = nil
+		return Authority
+	}
+	t.leg = nil
+	return Both
+}
+
+func (t *Tx) outcome(e Ending) Outcome {
+	switch e {
+	case Committed:
+		return Both
+	case RolledBack:
+		return Neither
+	case Unknown:
+		return Uncertain
+	}
+	return Uncertain
+}
+
+// intents writes down what is about to change: the keys that are mirrored, and
+// apart from them the tables that are not, as their outcome differs.
+func (t *Tx) intents() (keyed, whole Ticket) {
+	in := Intent{Epoch: t.opt.Epoch, TxID: t.txid, Incarnation: t.opt.Incarnation}
+	for name, keys := range t.keys {
+		item := TableKeys{Table: name, Keys: make([]rewrite.RowKey, 0, len(keys))}
+		for key := range keys {
+			item.Keys = append(item.Keys, key)
+		}
+		if len(item.Keys) > 0 {
+			in.Tables = append(in.Tables, item)
+		}
+	}
+	other := Intent{Epoch: in.Epoch, TxID: in.TxID, Incarnation: in.Incarnation}
+	for name := range t.whole {
+		other.Tables = append(other.Tables, TableKeys{Table: name, Whole: true})
+	}
+	if len(in.Tables) > 0 {
+		keyed = t.opt.Journal.Intend(&in)
+	}
+	if len(other.Tables) > 0 {
+		whole = t.opt.Journal.Intend(&other)
+	}
+	failpoint.Hit(failpoint.Intended)
+	return keyed, whole
+}
+
+func wait(tickets ...Ticket) error {
+	for _, ticket := range tickets {
+		if ticket == nil {
+			continue
+		}
+		if err := ticket.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget settles intents of a transaction that commits nowhere.
+func (t *Tx) forget(tickets ...Ticket) {
+	for _, ticket := range tickets {
+		if ticket != nil {
+			t.opt.Journal.Settle(ticket, Neither, "")
+		}
+	}
+}
+
+func (t *Tx) settle(keyed, whole Ticket, ending Ending, outcome Outcome) {
+	cause := t.cause
+	if ending == Unknown {
+		cause = CauseLost
+	}
+	if keyed != nil {
+		t.opt.Journal.Settle(keyed, outcome, cause)
+	}
+	if whole == nil {
+		return
+	}
+	why := t.wholeCause()
+	switch {
+	case ending == RolledBack:
+		t.opt.Journal.Settle(whole, Neither, "")
+	case ending == Unknown:
+		t.opt.Journal.Settle(whole, Uncertain, CauseLost)
+	case outcome == Both && why == CauseFailed: // truncated there, too
+		t.opt.Journal.Settle(whole, Both, "")
+	default:
+		t.opt.Journal.Settle(whole, Authority, why)
+	}
+}
+
+// wholeCause is the gravest cause of tables that are dirty as a whole:
+// CauseFailed alone means that the other side has done the same.
+func (t *Tx) wholeCause() Cause {
+	why := CauseFailed
+	for _, c := range t.whole {
+		if c != CauseFailed {
+			why = c
+		}
+	}
+	return why
+}
