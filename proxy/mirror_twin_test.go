@@ -214,12 +214,14 @@ var emptyAlike = gocmp.Transformer("nil", func(s []string) []string {
 	return s
 })
 
-// settled says that no intent is open.
+// settled waits until no intent is open: a COPY is settled after its client has
+// been told.
 func (n *mirrored) settled(t testing.TB) {
 	t.Helper()
-	if _, whole := n.journal.dirty(); slices.Contains(whole, "unsettled") {
-		t.Error("an intent was never settled")
-	}
+	eventually(t, "every intent is settled", func() bool {
+		_, whole := n.journal.dirty()
+		return !slices.Contains(whole, "unsettled")
+	})
 }
 
 // notesDirty says which tables are dirty as a whole; keys are reported as "table keys".
