@@ -28,7 +28,12 @@ type Problem struct {
 }
 
 // Defaults are what a table has that does not say otherwise.
-type Defaults struct{ Strict bool }
+type Defaults struct {
+	Strict bool
+	// OneServer: both schemas are of one database, where a table of the same name
+	// is the table itself.
+	OneServer bool
+}
 
 // Resolve holds a mapping against the catalogs of both sides. Listed tables
 // come as declared; every other table of the source that has a table of the
@@ -37,13 +42,15 @@ type Defaults struct{ Strict bool }
 func Resolve(m *Mapping, source, target *Schema, defaults Defaults) (*Plan, []Problem) {
 	r := &resolver{
 		plan: &Plan{Source: source, Target: target}, source: source, target: target,
-		defaults: defaults, taken: map[Name]Name{},
+		defaults: defaults, taken: map[Name]Name{}, mapping: m,
 	}
 	if m == nil {
 		return r.plan, nil
 	}
 	r.listed(m)
-	r.unlisted(m)
+	if !defaults.OneServer {
+		r.unlisted(m)
+	}
 	slices.SortFunc(r.plan.Pairs, func(a, b *Pair) int { return cmp.Compare(a.Name(), b.Name()) })
 	return r.plan, r.problems
 }
@@ -51,6 +58,7 @@ func Resolve(m *Mapping, source, target *Schema, defaults Defaults) (*Plan, []Pr
 type resolver struct {
 	plan           *Plan
 	source, target *Schema
+	mapping        *Mapping
 	defaults       Defaults
 	problems       []Problem
 	taken          map[Name]Name // tables of the target, and the source's that has each

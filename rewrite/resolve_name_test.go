@@ -53,6 +53,22 @@ func TestNoMappingIsAnEmptyPlan(t *testing.T) {
 	}
 }
 
+// TestOneDatabase: a table of the same name is the table itself, and none is both
+// an old shape and a new one.
+func TestOneDatabase(t *testing.T) {
+	side := catalog(t, 16400, "table public.a\n  id int8 pk\ntable public.b\n  id int8 pk\ntable public.c\n  id int8 pk\n")
+	plan, problems := rewrite.Resolve(mapping(t, "{source: a, target: b}"), side, side, rewrite.Defaults{OneServer: true})
+	if len(plan.Pairs) != 1 || len(problems) != 0 {
+		t.Errorf("%s%s", printed(plan), said(problems))
+	}
+	for _, tables := range []string{"{source: a, target: b}, {source: b, target: c}", "{source: a}"} {
+		_, problems = rewrite.Resolve(mapping(t, tables), side, side, rewrite.Defaults{OneServer: true})
+		if len(problems) != 1 || problems[0].Severity != rewrite.Error {
+			t.Errorf("%s: %s", tables, said(problems))
+		}
+	}
+}
+
 func TestResolveSaysTheSameEachTime(t *testing.T) {
 	side := "table public.a\n  id int8 pk\n  code int8 notnull unique\n  x text\ntable public.b\n  id int8 pk\ntable public.c\n  id int8\ntable public.d\n  id int8\n"
 	source, target := catalog(t, 16400, side), catalog(t, 26500, side)

@@ -89,6 +89,13 @@ func (p *pairing) findTargets() bool {
 		if !p.fits(t.table, "target") {
 			continue
 		}
+		if p.defaults.OneServer && p.isSource(m.Target) {
+			p.problem(Problem{
+				Severity: Error, Check: "target", At: m.At,
+				Message: m.Target.String() + " is a source of this mapping, and both sides are one database", Remedy: "name another table",
+			})
+			continue
+		}
 		if owner, taken := p.taken[m.Target]; taken {
 			p.problem(Problem{
 				Severity: Error, Check: "target", At: m.At, Message: "the target's table " + m.Target.String() + " belongs to " + owner.String(),
@@ -100,6 +107,11 @@ func (p *pairing) findTargets() bool {
 		p.targets = append(p.targets, t)
 	}
 	return !p.broken
+}
+
+// isSource says that the mapping takes rows from a table.
+func (p *pairing) isSource(n Name) bool {
+	return slices.ContainsFunc(p.mapping.Tables, func(m TableMap) bool { return m.Source == n && !m.Skip })
 }
 
 func (p *pairing) noTarget(m *TargetMap) {

@@ -1,14 +1,29 @@
 package rewrite
 
+import "slices"
+
 // Schema is what the catalog of one side says: values only, read by whoever
 // has a connection (reconcile/schema) and used by whoever decides.
 type Schema struct {
-	Version   int // server_version_num
-	Tables    map[Name]*Table
-	Types     map[uint32]*Type
-	Functions map[Name]Volatility // the functions that are not the server's own; of several of one name the most volatile
+	Version int // server_version_num
+	Tables  map[Name]*Table
+	Types   map[uint32]*Type
+	// Volatile are, by name, the schemas that have a function, an operator or a type
+	// of that name whose use may call a VOLATILE function that is not the server's
+	// own, or runs a text.
+	Volatile  map[string][]string
+	RowCalls  map[string]bool // names of those that row.name may call
+	TypesAct  bool            // the input of a type may call one, which a server does when it reads a text
+	Cursors   bool            // a function may leave a cursor open, whose query FETCH runs
+	OnDefined bool            // an event trigger may write with every definition
 	// Encoding is server_encoding.
 	Encoding string
+}
+
+// Acts says that what a text calls may be volatile, whatever its search_path.
+func (s *Schema) Acts(called Ref) bool {
+	schemas := s.Volatile[called.Name]
+	return len(schemas) > 0 && (called.Schema == "" || slices.Contains(schemas, called.Schema))
 }
 
 // TypeNamed finds a type by its name; nil if there is none.
@@ -48,10 +63,21 @@ type Table struct {
 	Rules       bool      // has rewrite rules (a view's own is not counted)
 	RowSecurity bool
 	Forced      bool // row security applies to the owner too
-	Parent      Name // of a partition; zero otherwise
-	Inherits    bool // takes part in inheritance that is not partitioning
-	Rows        float64
-	Bytes       int64
+	// ReadActs says that the query of a view, or of a materialized view, or policies
+	// or types of the columns of a table, may call a volatile function of a user.
+	// They are looked through to what they read in turn.
+	ReadActs  bool
+	WriteActs bool   // defaults, checks, policies or types may do so with a write
+	Uses      []Name // users' functions and operators that its columns, checks, policies and triggers are made with
+	Parent    Name   // of a partition; zero otherwise
+	Inherits  bool   // takes part in inheritance that is not partitioning
+	Rows      float64
+	Bytes     int64
+}
+
+// Late says that triggers may run at the commit.
+func (t *Table) Late() bool {
+	return slices.ContainsFunc(t.Triggers, func(g Trigger) bool { return g.Deferred })
 }
 
 // Column finds a column by name; nil if there is none.
@@ -117,6 +143,7 @@ type Trigger struct {
 	Replica  bool // fires under session_replication_role = replica only
 	When     bool // has a WHEN condition
 	Function Name
+	Sets     []string // columns of the new row that its function may set, as far as its text says; "*": any
 }
 
 // TypeKind is pg_type.typtype, with arrays told apart.
@@ -154,13 +181,3 @@ type Type struct {
 
 // BuiltIn says that the type means the same on every server.
 func (t *Type) BuiltIn() bool { return t.OID < FirstUserOID }
-
-// Volatility is pg_proc.provolatile.
-type Volatility byte
-
-// Volatilities.
-const (
-	Immutable Volatility = 'i'
-	Stable    Volatility = 's'
-	Volatile  Volatility = 'v'
-)

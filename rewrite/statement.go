@@ -33,7 +33,11 @@ type Statement struct {
 	Also   []Ref // further tables of TRUNCATE, LOCK, definitions
 	Reads  []Ref // every other relation; names of CTEs are not among them
 	Writes []Ref // targets of data-modifying CTEs
-	Calls  []Ref // functions that it calls, as written; the scanner's list of harmless ones is not applied
+	// Calls are the functions that it calls, the operators that it applies and the
+	// types that it makes values of, as written; the scanner's list of harmless
+	// ones is not applied. Of types of pg_catalog nothing is said.
+	Calls  []Ref
+	Fields []string // last words of qualified columns: row.f may be the call f(row)
 
 	Assigned   []string // columns of SET or of the insert list; nil: all
 	Reassigned []string // columns that ON CONFLICT DO UPDATE, or an UPDATE of MERGE, sets
@@ -44,6 +48,11 @@ type Statement struct {
 	Locking    bool // FOR UPDATE and its like
 	CursorRow  bool // WHERE CURRENT OF
 	Creates    bool // a definition of a new table or view, that changes no other
+	Temporary  bool // what it creates is gone with the session
+	Upkeep     bool // a definition that changes neither columns of a table nor what a write of it does
+	Alone      bool // a definition that cannot run in a transaction block
+	Declares   bool // DECLARE: what it calls is called by FETCH, or by the COMMIT
+	Fetches    bool // FETCH, MOVE
 	Explains   bool // EXPLAIN without ANALYZE: nothing runs
 	Snapshot   bool // it has a CTE, or sub-statement, that writes (Writes is not empty)
 	Several    bool // the text has more than one statement; then Kind is Unknown but where all are the same
@@ -54,6 +63,12 @@ type Statement struct {
 	// offsets count from At.From.
 	Parts []*Statement
 	At    Span // of a part, or of what PREPARE prepares, in the text around it; empty for a whole text
+
+	Copy *Copy // of CopyIn
+
+	// Objects are what a definition changes or drops beside relations, where tables
+	// that are made of them change with them.
+	Objects []Object
 
 	Prepared     *Statement // what PREPARE prepares; nothing of it is in this statement
 	PreparedName string     // of PREPARE
@@ -77,4 +92,20 @@ type Ref struct {
 	Name   string
 	Alias  string
 	Only   bool
+}
+
+// ObjectKind is what an object is.
+type ObjectKind uint8
+
+// Kinds of objects.
+const (
+	AnyObject    ObjectKind = iota // nobody can tell from the text what goes with it
+	SchemaObject                   // Ref.Name is the schema
+	NamedObject                    // a type, domain, function or operator, or a relation as a type of rows
+)
+
+// Object is something of the catalog that is no table, or a table as a type.
+type Object struct {
+	Kind ObjectKind
+	Ref  Ref
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql/copyin"
 	"github.com/crossfade-db/crossfade/shadow"
 )
 
@@ -106,7 +107,10 @@ type Plan struct {
 	Parts []Part // of Sequence and Verbatim
 	// Reloads says that it changes what the catalogs say.
 	Reloads bool
-	Tally   Tally // counts its executions; nil: nobody does
+	// Form is how the keys of a COPY's rows are read from its data; nil: they cannot
+	// be, and the table is dirty as a whole.
+	Form  *copyin.Form
+	Tally Tally // counts its executions; nil: nobody does
 }
 
 // Harmless says that a text which goes as it came writes nothing that is mapped:

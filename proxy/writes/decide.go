@@ -25,7 +25,7 @@ func Decide(st *rewrite.Statement, env *Env) *Plan {
 	case rewrite.Read, rewrite.CopyOut:
 		p.read(st, env)
 	case rewrite.Session:
-		p.session(st)
+		p.session(st, env)
 	case rewrite.Insert, rewrite.Update, rewrite.Delete, rewrite.Merge:
 		p.Apart = WritesIt
 		p.write(st, env)
@@ -59,6 +59,7 @@ func several(st *rewrite.Statement, env *Env) *Plan {
 		p := Decide(part, env)
 		whole.Parts = append(whole.Parts, Part{Plan: p})
 		whole.apart(p.Apart)
+		whole.Reloads = whole.Reloads || p.Reloads
 		whole.Reads = append(whole.Reads, p.Reads...)
 		switch p.Class {
 		case Pass:
@@ -105,6 +106,29 @@ func (e *Env) find(ref rewrite.Ref) (t *rewrite.Table, known bool) {
 	return nil, strings.HasPrefix(ref.Name, "pg_")
 }
 
+// acts says that to read a relation may call a function of a user that may write.
+// Where the path is not known, a name may be of any schema.
+func (e *Env) acts(ref rewrite.Ref) bool {
+	acts := func(t *rewrite.Table) bool { return t.ReadActs && t.Kind != rewrite.MaterializedView }
+	if t, known := e.find(ref); known || e.Path != nil {
+		return t != nil && acts(t)
+	}
+	for name, t := range e.Plan.Source.Tables {
+		if name.Name == ref.Name && acts(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// stranger says that a relation may be a view that the catalog does not have yet,
+// with whatever it calls.
+func (e *Env) stranger(ref rewrite.Ref) bool {
+	_, known := e.find(ref)
+	temporary := (ref.Schema == "" || strings.HasPrefix(ref.Schema, "pg_temp")) && slices.Contains(e.Temporary, ref.Name)
+	return !known && !temporary && e.Path != nil
+}
+
 // reads notes the mapped tables that the statement shows.
 func (p *Plan) reads(st *rewrite.Statement, env *Env) {
 	refs := st.Reads
@@ -142,28 +166,30 @@ func (p *Plan) apart(why Apart) {
 	}
 }
 
-// volatile says that the statement calls a function of a user that may write.
+// volatile says that the statement calls a function of a user that may write, by
+// its text or by what it reads, or may do so by what it reads that nobody knows.
 func volatile(st *rewrite.Statement, env *Env) bool {
-	for _, call := range st.Calls {
-		for name, v := range env.Plan.Source.Functions {
-			if name.Name == call.Name && (call.Schema == "" || call.Schema == name.Schema) && v == rewrite.Volatile {
-				return true
-			}
-		}
-	}
-	return false
+	return calls(st, env) || slices.ContainsFunc(st.Reads, env.stranger)
+}
+
+func calls(st *rewrite.Statement, env *Env) bool {
+	source := env.Plan.Source
+	return slices.ContainsFunc(st.Calls, source.Acts) || slices.ContainsFunc(st.Reads, env.acts) ||
+		slices.ContainsFunc(st.Fields, func(name string) bool { return source.RowCalls[name] })
 }
 
 func (p *Plan) read(st *rewrite.Statement, env *Env) {
-	if len(st.Writes) > 0 {
+	switch {
+	case st.Explains: // nothing runs
+	case len(st.Writes) > 0:
 		p.Apart = WritesIt
 		p.probe(WhyCTE)
 		p.touches(st.Writes, env)
-		return
-	}
-	if volatile(st, env) {
+	case calls(st, env):
 		p.Apart = WritesIt
 		p.probe(WhyFunction)
+	case volatile(st, env):
+		p.probe(WhyUnknown)
 	}
 }
 
@@ -183,20 +209,41 @@ func (p *Plan) touches(refs []rewrite.Ref, env *Env) {
 	}
 }
 
-// reaches says that a write of a table that is not mapped may write others.
+// reaches says that a write of a table that is not mapped may write others: by
+// itself, or through tables whose rows follow its own.
 func reaches(t *rewrite.Table, env *Env) bool {
-	if t.Kind == rewrite.View || t.Kind == rewrite.ForeignTable || t.Rules || len(t.Triggers) > 0 || t.Inherits {
+	return reachesBut(t, env, map[*rewrite.Table]bool{})
+}
+
+func reachesBut(t *rewrite.Table, env *Env, seen map[*rewrite.Table]bool) bool {
+	if t == nil || seen[t] {
+		return false
+	}
+	seen[t] = true
+	if t.Kind == rewrite.View || t.Kind == rewrite.ForeignTable || t.Rules || len(t.Triggers) > 0 || t.Inherits || t.WriteActs {
 		return true
 	}
 	return slices.ContainsFunc(t.Referenced, func(f rewrite.ForeignKey) bool {
-		return f.Writes() && env.Plan.Pair(f.From) != nil
+		return f.Writes() && (env.Plan.Pair(f.From) != nil || reachesBut(env.Plan.Source.Tables[f.From], env, seen))
 	})
 }
 
-func (p *Plan) session(st *rewrite.Statement) {
-	if st.Executes != "" {
+// session is a statement of the session. What a cursor calls is called when rows
+// are fetched, or at the commit that keeps them: as nobody is asked there, all is
+// dirty from the beginning. A function may have opened one, too.
+func (p *Plan) session(st *rewrite.Statement, env *Env) {
+	switch {
+	case st.Explains:
+	case st.Executes != "":
 		p.Apart = WritesIt
 		p.probe(WhyExecute)
+	case st.Declares && volatile(st, env):
+		p.Apart = WritesIt
+		p.probe(WhyFunction)
+		p.Pairs = env.Plan.Pairs
+	case st.Fetches && env.Plan.Source.Cursors:
+		p.Apart = WritesIt
+		p.probe(WhyFunction)
 	}
 }
 
@@ -218,7 +265,7 @@ func (p *Plan) write(st *rewrite.Statement, env *Env) {
 		return
 	}
 	p.Class = Capture
-	p.Watch = volatile(st, env)
+	p.Watch = volatile(st, env) || t.WriteActs || t.ReadActs
 	switch st.Kind {
 	case rewrite.Insert:
 		p.Kind = shadow.Inserted
@@ -226,20 +273,35 @@ func (p *Plan) write(st *rewrite.Statement, env *Env) {
 			p.Kind = shadow.Merged
 		}
 		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Insert || st.Upsert && g.Update })
+		if st.Upsert {
+			p.updates(st, t, env)
+		}
+	case rewrite.Merge:
+		p.Kind = shadow.Merged
+		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Insert || g.Update || g.Delete })
+		p.updates(st, t, env)
+		p.cascades(t, env, onDelete)
+		p.loses(env, onDelete)
 	case rewrite.Delete:
 		p.Kind = shadow.Deleted
 		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Delete })
-		p.cascades(t, env, func(f rewrite.ForeignKey) byte { return f.OnDelete })
-		p.loses(t, env)
+		p.cascades(t, env, onDelete)
+		p.loses(env, onDelete)
 	default:
 		p.Kind = shadow.Updated
 		p.Old = changesKey(st, pair) || fires(t, func(g rewrite.Trigger) bool { return g.Update && g.Before })
 		p.Watch = p.Watch || fires(t, func(g rewrite.Trigger) bool { return g.Update })
 		if p.Old {
 			p.moves(t, env)
-			p.cascades(t, env, func(f rewrite.ForeignKey) byte { return f.OnUpdate })
 		}
+		p.updates(st, t, env)
 	}
+}
+
+// updates notes what foreign keys do to rows that refer to an updated one.
+func (p *Plan) updates(st *rewrite.Statement, t *rewrite.Table, env *Env) {
+	p.cascades(t, env, p.onUpdate(st))
+	p.loses(env, p.onUpdate(st))
 }
 
 // unmapped is a write of a table that is not mapped.
@@ -251,14 +313,14 @@ func (p *Plan) unmapped(st *rewrite.Statement, t *rewrite.Table, env *Env) {
 	case reaches(t, env):
 		p.probe(WhyTrigger)
 		p.deferred(t, env)
-	case volatile(st, env):
+	case volatile(st, env) || t.ReadActs:
 		p.probe(WhyFunction)
 	}
 }
 
 // deferred: what a trigger does at the commit nobody can be asked before.
 func (p *Plan) deferred(t *rewrite.Table, env *Env) {
-	if slices.ContainsFunc(t.Triggers, func(g rewrite.Trigger) bool { return g.Deferred }) {
+	if t.Late() {
 		p.Pairs = env.Plan.Pairs
 	}
 }
@@ -266,7 +328,6 @@ func (p *Plan) deferred(t *rewrite.Table, env *Env) {
 // obstacle is why RETURNING would alter the statement, or not show its rows.
 func obstacle(st *rewrite.Statement, t *rewrite.Table, pair *rewrite.Pair, env *Env) Why {
 	rights, known := env.Rights[t.Name]
-	deferred := func(g rewrite.Trigger) bool { return g.Deferred }
 	switch {
 	case env.Role:
 		return WhyRole
@@ -282,13 +343,13 @@ func obstacle(st *rewrite.Statement, t *rewrite.Table, pair *rewrite.Pair, env *
 		return WhyRight
 	case t.Inherits:
 		return WhyInherits
-	case slices.ContainsFunc(t.Triggers, deferred):
+	case t.Late():
 		return WhyDeferred
-	case st.Kind == rewrite.Merge:
+	case st.Kind == rewrite.Merge && env.Plan.Source.Version < mergeReturns:
 		return WhyMerge
 	case len(st.Writes) > 0:
 		return WhyCTE
-	case st.Upsert && changesKey(st, pair):
+	case (st.Upsert || st.Kind == rewrite.Merge) && (changesKey(st, pair) || setsKey(t, pair)):
 		return WhyKey
 	default:
 		return Captured
@@ -301,10 +362,23 @@ func fires(t *rewrite.Table, for_ func(rewrite.Trigger) bool) bool {
 	return slices.ContainsFunc(t.Triggers, for_)
 }
 
+// mergeReturns is the version from which on MERGE has RETURNING.
+const mergeReturns = 170000
+
+// setsKey says that a trigger may change the key of a row that is updated. Where
+// the old keys are selected first, that is seen.
+func setsKey(t *rewrite.Table, pair *rewrite.Pair) bool {
+	return fires(t, func(g rewrite.Trigger) bool {
+		return g.Before && g.Update && slices.ContainsFunc(g.Sets, func(column string) bool {
+			return column == "*" || slices.ContainsFunc(pair.Key, func(i int) bool { return strings.EqualFold(pair.Cells[i].Column, column) })
+		})
+	})
+}
+
 // changesKey says that a statement may change the key of rows.
 func changesKey(st *rewrite.Statement, pair *rewrite.Pair) bool {
 	assigned := st.Assigned
-	if st.Kind == rewrite.Insert {
+	if st.Kind != rewrite.Update {
 		assigned = st.Reassigned
 	}
 	for _, i := range pair.Key {
@@ -313,23 +387,4 @@ func changesKey(st *rewrite.Statement, pair *rewrite.Pair) bool {
 		}
 	}
 	return len(assigned) == 0 && st.Kind == rewrite.Update
-}
-
-func (p *Plan) definition(st *rewrite.Statement, env *Env) {
-	if st.Creates {
-		if volatile(st, env) || st.Executes != "" {
-			p.probe(WhyFunction)
-		}
-		return
-	}
-	for _, ref := range append([]rewrite.Ref{st.Target}, st.Also...) {
-		t, known := env.find(ref)
-		if !known || t == nil {
-			continue
-		}
-		if pair := env.Plan.Pair(t.Name); pair != nil {
-			p.Class = Definition
-			p.Pairs = append(p.Pairs, pair)
-		}
-	}
 }

@@ -70,8 +70,8 @@ func trigger(g rewrite.Trigger) func(*rewrite.Table) {
 func newWorld() *world {
 	w := &world{plan: &rewrite.Plan{
 		Source: &rewrite.Schema{
-			Tables:    map[rewrite.Name]*rewrite.Table{},
-			Functions: map[rewrite.Name]rewrite.Volatility{named("act"): rewrite.Volatile, named("calm"): rewrite.Stable},
+			Tables:   map[rewrite.Name]*rewrite.Table{},
+			Volatile: map[string][]string{"act": {"public"}, "!!": {"public"}, "checked": {"public"}}, RowCalls: map[string]bool{"act": true},
 		},
 		Target: &rewrite.Schema{},
 	}}
@@ -99,6 +99,23 @@ func newWorld() *world {
 	w.table("busy", trigger(rewrite.Trigger{Insert: true}))
 	w.table("window", func(t *rewrite.Table) { t.Kind = rewrite.View })
 	w.table("owners", nil)
+	w.table("active", func(t *rewrite.Table) { t.Kind, t.ReadActs = rewrite.View, true })
+	w.table("matter", func(t *rewrite.Table) { t.Kind, t.ReadActs = rewrite.MaterializedView, true })
+	w.table("guessed", func(t *rewrite.Table) { t.WriteActs = true })
+	w.pair("ascertained", func(t *rewrite.Table) { t.WriteActs = true })
+	w.table("ring", nil)
+	w.table("other_ring", trigger(rewrite.Trigger{Truncate: true}))
+	for from, to := range map[string]string{"ring": "other_ring", "other_ring": "ring"} {
+		w.refer(from, to, "aa", "")
+	}
+	w.plan.Source.Types = map[uint32]*rewrite.Type{
+		90001: {OID: 90001, Name: named("mood")}, 90002: {OID: 90002, Name: rewrite.Name{Schema: "types", Name: "_pair"}, Element: 90003},
+		90003: {OID: 90003, Name: rewrite.Name{Schema: "types", Name: "pair"}, Fields: []uint32{23, 90001}},
+	}
+	w.pair("typed", func(t *rewrite.Table) {
+		t.Columns[1].Type, t.Uses = 90002, []rewrite.Name{named("calm")}
+		t.Keys = []rewrite.Key{{Name: "typed_pkey", Columns: []string{"id"}}}
+	})
 	w.refer("orders", "users", "ca", "ca")
 	w.refer("members", "groups", "", "na")
 	w.refer("players", "teams", "ca", "na")
@@ -139,6 +156,9 @@ func spelled(p *Plan) string {
 		if names != nil {
 			words = append(words, list.word+"="+strings.Join(names, ","))
 		}
+	}
+	if p.Reloads {
+		words = append(words, "reloads")
 	}
 	return strings.Join(words, " ")
 }
@@ -225,17 +245,71 @@ func TestHowAStatementIsMirrored(t *testing.T) {
 		{"TRUNCATE heirs", "probe inheritance watch pairs=heirs"},
 		{"TRUNCATE nowhere", "probe unknown_table watch"},
 
+		{"TRUNCATE ring CASCADE", "probe trigger watch"},
+
+		{"SELECT * FROM active", "probe function watch"},
+		{"SELECT * FROM matter", "pass"},
+		{"SELECT * FROM nowhere", "probe unknown_table watch"},
+		{"SELECT * FROM scratch", "pass"},
+		{"SELECT * FROM pg_temp.scratch", "pass"},
+		{"SELECT 1 !! 2", "probe function watch"},
+		{"SELECT 1 OPERATOR(other.!!) 2", "pass"},
+		{"SELECT 1::checked", "probe function watch"},
+		{"SELECT u.act FROM users u", "probe function watch"},
+		{"SELECT u.id FROM users u", "pass"},
+		{"EXPLAIN SELECT act()", "pass"},
+		{"EXPLAIN ANALYZE SELECT act()", "probe function watch"},
+		{"EXPLAIN EXECUTE mine", "pass"},
+		{"INSERT INTO users SELECT * FROM active", "capture inserted users watch"},
+		{"INSERT INTO ascertained VALUES (1, 2)", "capture inserted ascertained watch"},
+		{"INSERT INTO guessed VALUES (1, 2)", "probe trigger watch"},
+		{"INSERT INTO plain SELECT * FROM active", "probe function watch"},
+		{"DECLARE c CURSOR FOR SELECT * FROM users", "pass"},
+		{"DECLARE c CURSOR FOR SELECT * FROM active", "probe function watch pairs=all"},
+		{"DECLARE c CURSOR WITH HOLD FOR SELECT act()", "probe function watch pairs=all"},
+		{"FETCH c", "pass"},
+
+		{"COPY users FROM STDIN", "copy copy users"},
+		{"COPY plain FROM STDIN WHERE act() > 1", "copy trigger pairs=all"},
+		{"COPY guessed FROM STDIN", "copy trigger pairs=all"},
+		{"COPY owners FROM STDIN", "pass"},
+		{"COPY ruled FROM STDIN", "copy copy ruled"},
 		{"COPY orders FROM STDIN", "copy copy orders"},
 		{"COPY audited FROM STDIN", "copy trigger audited pairs=all"},
 		{"COPY plain FROM STDIN", "pass"},
 		{"COPY busy FROM STDIN", "copy trigger pairs=all"},
 		{"COPY users TO STDOUT", "pass"},
 		{"COPY (SELECT act()) TO STDOUT", "probe function watch"},
-		{"ALTER TABLE users ADD COLUMN w int", "definition pairs=users"},
-		{"DROP TABLE plain, orders", "definition pairs=orders"},
-		{"DROP TABLE plain", "pass"},
-		{"CREATE TABLE more AS SELECT act()", "probe function watch"},
-		{"CREATE TABLE more (id int)", "pass"},
+		{"ALTER TABLE users ADD COLUMN w int", "definition pairs=users reloads"},
+		{"DROP TABLE plain, orders", "definition pairs=orders reloads"},
+		{"DROP TABLE plain", "pass reloads"},
+		{"CREATE TABLE more AS SELECT act()", "probe function watch reloads"},
+		{"CREATE TABLE more AS SELECT * FROM active", "probe function watch reloads"},
+		{"CREATE TABLE more (id int)", "pass reloads"},
+		{"CREATE TEMP TABLE more (id int)", "pass"},
+		{"REFRESH MATERIALIZED VIEW matter", "probe function watch reloads"},
+		{"CREATE INDEX ON users (id)", "pass reloads"},
+		{"CREATE TRIGGER t AFTER INSERT ON users EXECUTE FUNCTION f()", "definition pairs=users reloads"},
+		{"CREATE TRIGGER t AFTER INSERT ON plain EXECUTE FUNCTION f()", "pass reloads"},
+		{"DROP TRIGGER t ON users", "definition pairs=users reloads"},
+		{"CREATE POLICY p ON users USING (true)", "definition pairs=users reloads"},
+		{"CREATE RULE r AS ON INSERT TO users DO INSTEAD NOTHING", "definition pairs=users reloads"},
+		{"CREATE OR REPLACE FUNCTION calm() RETURNS int LANGUAGE sql AS 'SELECT 1'", "pass reloads"},
+		{"DROP FUNCTION calm() CASCADE", "definition pairs=typed reloads"},
+		{"DROP FUNCTION calm()", "pass reloads"},
+		{"DROP FUNCTION other.calm() CASCADE", "pass reloads"},
+		{"ALTER TYPE mood ADD VALUE 'x'", "definition pairs=typed reloads"},
+		{"ALTER TYPE other.mood ADD VALUE 'x'", "pass reloads"},
+		{"DROP TYPE types.pair CASCADE", "definition pairs=typed reloads"},
+		{"DROP SCHEMA types CASCADE", "definition pairs=typed reloads"},
+		{"DROP SCHEMA nothing CASCADE", "pass reloads"},
+		{"ALTER SCHEMA public RENAME TO private", "definition pairs=all reloads"},
+		{"DROP OWNED BY somebody", "definition pairs=all reloads"},
+		{"DROP EXTENSION something CASCADE", "definition pairs=all reloads"},
+		{"DROP INDEX typed_pkey", "definition pairs=typed reloads"},
+		{"DROP INDEX another", "pass reloads"},
+		{"ALTER TABLE plain ADD x int DEFAULT act()", "probe function watch reloads"},
+		{"GRANT SELECT ON users TO PUBLIC", "pass reloads"},
 	} {
 		if got := spelled(decided(t, test.text, &w.env)); got != test.want {
 			t.Errorf("%s\ngot  %s\nwant %s", test.text, got, test.want)

@@ -43,9 +43,11 @@ func (l *loading) check(f *fields) {
 
 // triggerQuery reads users' triggers as they were made: the copies for
 // partitions are internal up to 14, and have a parent from 13 on.
-const triggerQuery = `SELECT t.tgrelid, t.tgname, t.tgtype, t.tgdeferrable, t.tgenabled, n.nspname, p.proname, t.tgqual IS NOT NULL
+const triggerQuery = `SELECT t.tgrelid, t.tgname, t.tgtype, t.tgdeferrable, t.tgenabled, n.nspname, p.proname, t.tgqual IS NOT NULL,
+  g.lanname, p.prosrc
 FROM pg_trigger t
 JOIN pg_proc p ON p.oid = t.tgfoid
+JOIN pg_language g ON g.oid = p.prolang
 JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
   AND coalesce(to_jsonb(t) ->> 'tgparentid', '0') = '0'
@@ -72,34 +74,10 @@ func (l *loading) trigger(f *fields) {
 	enabled := f.letter()
 	t.Always, t.Replica = enabled == 'A', enabled == 'R'
 	t.Function, t.When = f.name(), f.flag()
+	if language, source := f.text(), f.text(); t.Before && t.Row {
+		t.Sets = sets(t.Function.Name, language, source)
+	}
 	if table != nil {
 		table.Triggers = append(table.Triggers, t)
-	}
-}
-
-// functionQuery reads all functions that are not the server's own, those of
-// extensions too.
-const functionQuery = `SELECT n.nspname, p.proname, p.provolatile
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')`
-
-func (l *loading) function(f *fields) {
-	name, v := f.name(), rewrite.Volatility(f.letter())
-	if doubt(v) >= doubt(l.schema.Functions[name]) {
-		l.schema.Functions[name] = v
-	}
-}
-
-// doubt orders volatilities.
-func doubt(v rewrite.Volatility) int {
-	switch v {
-	case rewrite.Immutable:
-		return 1
-	case rewrite.Stable:
-		return 2
-	case rewrite.Volatile:
-		return 3
-	default:
-		return 0
 	}
 }

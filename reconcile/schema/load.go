@@ -51,16 +51,17 @@ func Load(ctx context.Context, q Query) (*rewrite.Schema, error) {
 func read(ctx context.Context, q Query) (*rewrite.Schema, error) {
 	l := &loading{
 		schema: &rewrite.Schema{
-			Tables: map[rewrite.Name]*rewrite.Table{}, Types: map[uint32]*rewrite.Type{}, Functions: map[rewrite.Name]rewrite.Volatility{},
+			Tables: map[rewrite.Name]*rewrite.Table{}, Types: map[uint32]*rewrite.Type{},
+			Volatile: map[string][]string{}, RowCalls: map[string]bool{},
 		},
-		tables: map[uint32]*rewrite.Table{}, parents: map[uint32]uint32{},
+		tables: map[uint32]*rewrite.Table{}, parents: map[uint32]uint32{}, reach: newReach(),
 	}
 	steps := []struct {
 		what, sql string
 		columns   int
 		take      func(*fields)
 	}{
-		{"the server", serverQuery, 2, l.server},
+		{"the server", serverQuery, 3, l.server},
 		{"types", typeQuery, 12, l.datatype},
 		{"tables", tableQuery, 10, l.table},
 		{"inheritance", parentQuery, 3, l.parent},
@@ -68,8 +69,12 @@ func read(ctx context.Context, q Query) (*rewrite.Schema, error) {
 		{"keys", keyQuery, 5, l.key},
 		{"foreign keys", foreignQuery, 9, l.foreign},
 		{"constraints", checkQuery, 3, l.check},
-		{"triggers", triggerQuery, 8, l.trigger},
-		{"functions", functionQuery, 3, l.function},
+		{"triggers", triggerQuery, 10, l.trigger},
+		{"functions", functionQuery, 6, l.function},
+		{"operators", operatorQuery, 4, l.operator},
+		{"casts", castQuery, 4, l.cast},
+		{"domains", domainQuery, 3, l.domain},
+		{"dependencies", dependQuery, 4, l.depend},
 	}
 	for _, step := range steps {
 		if err := each(ctx, q, step.sql, step.columns, step.take); err != nil {
@@ -85,17 +90,20 @@ type loading struct {
 	schema  *rewrite.Schema
 	tables  map[uint32]*rewrite.Table
 	parents map[uint32]uint32 // of a partition its partitioned table
+	reach   *reach
 }
 
-const serverQuery = `SELECT current_setting('server_version_num'), current_setting('server_encoding')`
+const serverQuery = `SELECT current_setting('server_version_num'), current_setting('server_encoding'),
+  EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtenabled <> 'D' AND e.evtevent <> 'login')`
 
 func (l *loading) server(f *fields) {
-	l.schema.Version, l.schema.Encoding = f.number(), f.text()
+	l.schema.Version, l.schema.Encoding, l.schema.OnDefined = f.number(), f.text(), f.flag()
 }
 
 // settle completes what needs all of the catalog.
 func (l *loading) settle() {
 	settleTypes(l.schema.Types)
+	l.settleReach()
 	for _, oid := range slices.Sorted(maps.Keys(l.parents)) {
 		if t, root := l.tables[oid], l.root(oid); t != nil && root != nil {
 			partition(root, t)

@@ -127,7 +127,7 @@ func TestATableIsReadWithEverythingThatBelongsToIt(t *testing.T) {
 				touch(rewrite.Trigger{Name: "e_always", Truncate: true, Always: true}),
 				touch(rewrite.Trigger{Name: "f_replica", Update: true, Replica: true}),
 			},
-			Rules: true, RowSecurity: true, Forced: true,
+			Rules: true, RowSecurity: true, Forced: true, Uses: []rewrite.Name{billing("touch")},
 		}
 		ignored := []cmp.Option{
 			cmpopts.IgnoreFields(rewrite.Table{}, "OID", "Bytes", "Rows"), cmpopts.IgnoreFields(rewrite.Column{}, "Type", "Typmod"),
@@ -265,19 +265,16 @@ func TestTypesSayWhatTheyAreMadeOf(t *testing.T) {
 	}, shop...)
 }
 
-func TestTheMostVolatileFunctionOfANameCounts(t *testing.T) {
+func TestVolatileFunctionsAreKnownByName(t *testing.T) {
 	both(t, func(t *testing.T, server *dbserver.Postgres) {
 		s := load(t, server)
-		want := map[rewrite.Name]rewrite.Volatility{
-			billing("touch"): rewrite.Volatile, billing("rate"): rewrite.Stable, billing("act"): rewrite.Volatile,
-		}
-		for name, volatility := range want {
-			if got := s.Functions[name]; got != volatility {
-				t.Errorf("%s is %c, want %c", name, got, volatility)
+		for name, want := range map[string]bool{"touch": true, "rate": false, "act": true} {
+			if got := s.Acts(rewrite.Ref{Schema: "billing", Name: name}); got != want {
+				t.Errorf("%s may write: %v", name, got)
 			}
 		}
-		if _, there := s.Functions[rewrite.Name{Schema: "pg_catalog", Name: "now"}]; there {
-			t.Error("functions of the server are listed")
+		if s.Acts(rewrite.Ref{Name: "now"}) || s.Acts(rewrite.Ref{Schema: "public", Name: "act"}) || !s.Acts(rewrite.Ref{Name: "act"}) {
+			t.Error("a name means what it does not")
 		}
 		if s.Encoding != "UTF8" || s.Version/10000 != server.Version().Major {
 			t.Errorf("encoding %s, version %d", s.Encoding, s.Version)

@@ -65,6 +65,8 @@ func partition(root, t *rewrite.Table) {
 	}
 	root.Triggers = append(root.Triggers, t.Triggers...)
 	root.ForeignKeys = append(root.ForeignKeys, t.ForeignKeys...)
+	root.WriteActs = root.WriteActs || t.WriteActs
+	root.Uses = append(root.Uses, t.Uses...)
 }
 
 // columnQuery reads the columns; the collation 100 is the database's default.
@@ -133,4 +135,6 @@ func arrange(t *rewrite.Table) {
 	slices.SortFunc(t.Referenced, foreign)
 	slices.SortFunc(t.Checks, func(a, b rewrite.Check) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(t.Triggers, func(a, b rewrite.Trigger) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(t.Uses, func(a, b rewrite.Name) int { return cmp.Compare(a.String(), b.String()) })
+	t.Uses = slices.Compact(t.Uses)
 }

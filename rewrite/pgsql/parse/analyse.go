@@ -124,6 +124,7 @@ func gather(whole, part *rewrite.Statement) {
 	whole.Parts = append(whole.Parts, part)
 	whole.Reads = adding(whole.Reads, part.Reads...)
 	whole.Calls = adding(whole.Calls, part.Calls...)
+	whole.Fields = append(whole.Fields, part.Fields...)
 	whole.Writes = adding(whole.Writes, part.Writes...)
 	if writes(part.Kind) {
 		whole.Writes = adding(whole.Writes, part.Target)

@@ -15,6 +15,7 @@ func (r *reader) define(node *pg.Node) {
 	s.Kind = rewrite.Definition
 	switch n := node.GetNode().(type) {
 	case *pg.Node_DropStmt:
+		s.Cascade = n.DropStmt.Behavior == pg.DropBehavior_DROP_CASCADE
 		for _, object := range n.DropStmt.Objects {
 			r.object(n.DropStmt.RemoveType, object)
 		}
@@ -24,11 +25,19 @@ func (r *reader) define(node *pg.Node) {
 		r.object(n.SecLabelStmt.Objtype, n.SecLabelStmt.Object)
 	case *pg.Node_CreateStmt:
 		s.Creates = len(n.CreateStmt.InhRelations) == 0 && n.CreateStmt.Partbound == nil
+		s.Temporary = temporary(n.CreateStmt.Relation)
 	case *pg.Node_ViewStmt:
 		s.Creates = !n.ViewStmt.Replace
-	case *pg.Node_CreateTableAsStmt, *pg.Node_CreateSeqStmt:
+		s.Temporary = temporary(n.ViewStmt.View)
+	case *pg.Node_CreateTableAsStmt:
 		s.Creates = true
+		s.Temporary = temporary(n.CreateTableAsStmt.Into.GetRel())
+	case *pg.Node_CreateSeqStmt:
+		s.Creates = true
+		s.Temporary = temporary(n.CreateSeqStmt.Sequence)
 	}
+	s.Upkeep, s.Alone = upkeep(node), alone(node)
+	s.Objects = objects(node)
 	r.names(node)
 	if made := node.GetCreateTableAsStmt(); made != nil {
 		s.Target = *r.made
@@ -67,7 +76,7 @@ func (r *reader) explain(node *pg.ExplainStmt) {
 	if s.Target.Name != "" {
 		mentioned = adding(mentioned, s.Target)
 	}
-	*r.statement = rewrite.Statement{Calls: s.Calls, Executes: s.Executes}
+	*r.statement = rewrite.Statement{Calls: s.Calls, Fields: s.Fields, Executes: s.Executes}
 	if !analyses(node.Options) {
 		r.statement.Kind = rewrite.Read
 		if s.Executes != "" {

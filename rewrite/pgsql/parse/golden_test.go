@@ -105,9 +105,14 @@ func describe(out *strings.Builder, indent string, text []byte, s *rewrite.State
 	line("reads", refs(s.Reads...))
 	line("writes", refs(s.Writes...))
 	line("calls", refs(s.Calls...))
+	line("fields", strings.Join(s.Fields, ", "))
+	line("objects", objects(s.Objects))
 	line("assigned", strings.Join(s.Assigned, ", "))
 	line("reassigned", strings.Join(s.Reassigned, ", "))
 	line("flags", flags(s))
+	if s.Copy != nil {
+		line("copy", strings.Trim(fmt.Sprintf("%+v", *s.Copy), "{}"))
+	}
 	line("prepares", s.PreparedName)
 	line("executes", s.Executes)
 	line("with", string(text[s.With.From:s.With.Upto]))
@@ -142,6 +147,14 @@ func refs(list ...rewrite.Ref) string {
 	return strings.Join(words, ", ")
 }
 
+func objects(list []rewrite.Object) string {
+	var words []string
+	for _, o := range list {
+		words = append(words, strings.TrimSpace([...]string{"any", "schema", "named"}[o.Kind]+" "+refs(o.Ref)))
+	}
+	return strings.Join(words, ", ")
+}
+
 func flags(s *rewrite.Statement) string {
 	var words []string
 	for _, flag := range []struct {
@@ -157,6 +170,12 @@ func flags(s *rewrite.Statement) string {
 		{"explains", s.Explains},
 		{"snapshot", s.Snapshot},
 		{"several", s.Several},
+		{"creates", s.Creates},
+		{"temporary", s.Temporary},
+		{"upkeep", s.Upkeep},
+		{"alone", s.Alone},
+		{"declares", s.Declares},
+		{"fetches", s.Fetches},
 	} {
 		if flag.set {
 			words = append(words, flag.word)

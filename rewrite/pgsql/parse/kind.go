@@ -49,17 +49,21 @@ func (r *reader) command(node *pg.Node) {
 		r.each(node)
 	case *pg.Node_DeclareCursorStmt:
 		r.statement.Kind = rewrite.Session
+		r.statement.Declares = true
 		r.each(node)
 		if len(r.statement.Writes) > 0 {
 			r.statement.Kind = rewrite.Unknown
 		}
+	case *pg.Node_FetchStmt:
+		r.statement.Kind = rewrite.Session
+		r.statement.Fetches = true
 	case *pg.Node_LockStmt:
 		r.statement.Kind = rewrite.Session
 		r.names(n.LockStmt.Relations...)
 	case *pg.Node_VacuumStmt:
 		r.statement.Kind = rewrite.Session
 		r.names(n.VacuumStmt.Rels...)
-	case *pg.Node_VariableSetStmt, *pg.Node_DiscardStmt, *pg.Node_DeallocateStmt, *pg.Node_FetchStmt,
+	case *pg.Node_VariableSetStmt, *pg.Node_DiscardStmt, *pg.Node_DeallocateStmt,
 		*pg.Node_ClosePortalStmt, *pg.Node_ListenStmt, *pg.Node_UnlistenStmt, *pg.Node_NotifyStmt,
 		*pg.Node_LoadStmt, *pg.Node_CheckPointStmt, *pg.Node_ConstraintsSetStmt:
 		r.statement.Kind = rewrite.Session
@@ -74,6 +78,8 @@ func (r *reader) read(node *pg.SelectStmt) {
 	r.walk(node.ProtoReflect())
 	if r.made != nil {
 		r.statement.Kind = rewrite.Definition
+		r.statement.Creates = true
+		r.statement.Temporary = temporary(into(node).GetRel())
 		r.statement.Target = *r.made
 	}
 }
@@ -102,6 +108,7 @@ func (r *reader) copy(node *pg.CopyStmt) {
 	case node.IsFrom:
 		s.Kind = rewrite.CopyIn
 		s.Target = *refTo(node.Relation)
+		s.Copy = copyOf(node)
 		for _, column := range node.Attlist {
 			s.Assigned = append(s.Assigned, column.GetString_().GetSval())
 		}

@@ -51,8 +51,8 @@ func (r *reader) walk(m protoreflect.Message) {
 		r.relation(node)
 	case *pg.LockingClause: // what it names are aliases
 		r.statement.Locking = true
-	case *pg.FuncCall:
-		r.statement.Calls = adding(r.statement.Calls, qualified(node.Funcname))
+	case *pg.FuncCall, *pg.A_Expr, *pg.SubLink, *pg.SortBy, *pg.CaseExpr, *pg.JoinExpr, *pg.TypeName, *pg.ColumnRef, *pg.A_Indirection:
+		r.called(node)
 		descend(m, r.walk)
 	case *pg.IntoClause:
 		r.made = refTo(node.Rel)
