@@ -7,7 +7,7 @@ type Mirror struct {
 	Budget      Duration   `yaml:"budget" default:"250ms" doc:"The longest that a client is held for the other side."`
 	Answer      Answer     `yaml:"answer" default:"both" doc:"When the reply leaves."`
 	Commit      Commit     `yaml:"commit" default:"ordered" doc:"How the two commits follow each other."`
-	TTL         Duration   `yaml:"ttl" default:"720h" doc:"How long settled records are kept."`
+	TTL         Duration   `yaml:"ttl" default:"10m" doc:"How long settled intents are kept: so long before a restart of a server commits may have been lost by it."`
 	LockTimeout Duration   `yaml:"lock_timeout" default:"100ms" doc:"The longest wait for a lock on the other side."`
 	Breaker     Breaker    `yaml:"breaker" doc:"When mirroring pauses by itself."`
 }

@@ -187,10 +187,14 @@ func (l *Ledger) clean(tables []string) bool {
 	return true
 }
 
-// Dirty says that a key is dirty, or may be as part of a range.
+// Dirty says that a key is dirty, or may be as part of a range. Of a clean table
+// it takes no lock.
 func (l *Ledger) Dirty(table string, key rewrite.RowKey) bool {
+	t := (*l.tables.Load())[table]
+	if t == nil || t.readyKeys.Load() == 0 && t.readyRanges.Load() == 0 {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := (*l.tables.Load())[table]
-	return t != nil && (len(t.ranges) > 0 || t.keys[key] != nil)
+	return len(t.ranges) > 0 || t.keys[key] != nil
 }

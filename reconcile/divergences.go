@@ -73,26 +73,46 @@ func newDivergences(s sightings, o DivergenceOptions) *Divergences {
 // Diverge notes a sighting: it is durable when it returns nil. ErrDropped is no
 // reason to do anything but to go on.
 func (d *Divergences) Diverge(n state.Seen) error {
+	fates, err := d.DivergeAll(n)
+	if err != nil {
+		return err
+	}
+	return fates[0]
+}
+
+// DivergeAll notes sightings together, and says of each what Diverge says of it.
+// With an error nothing was noted.
+func (d *Divergences) DivergeAll(seen ...state.Seen) ([]error, error) {
+	fates := make([]error, len(seen))
+	var taken []int
 	d.mu.Lock()
-	if n.State != state.Verified && !d.allow(n.Table) {
-		d.dropped[n.Table]++
-		d.mu.Unlock()
-		return ErrDropped
-	}
 	g := d.next
-	at := len(g.seen)
-	g.seen = append(g.seen, n)
-	d.mu.Unlock()
-	if err := d.write(g); err != nil {
-		return fmt.Errorf("note divergence: %w", err)
+	first := len(g.seen)
+	for i := range seen {
+		if seen[i].State != state.Verified && !d.allow(seen[i].Table) {
+			d.dropped[seen[i].Table]++
+			fates[i] = ErrDropped
+			continue
+		}
+		g.seen = append(g.seen, seen[i])
+		taken = append(taken, i)
 	}
-	if !errors.Is(g.fates[at], state.ErrNoRoom) {
-		return g.fates[at]
+	d.mu.Unlock()
+	if len(taken) == 0 {
+		return fates, nil
+	}
+	if err := d.write(g); err != nil {
+		return nil, fmt.Errorf("note divergence: %w", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.dropped[n.Table]++
-	return ErrDropped
+	for n, i := range taken {
+		if fates[i] = g.fates[first+n]; errors.Is(fates[i], state.ErrNoRoom) {
+			d.dropped[seen[i].Table]++
+			fates[i] = ErrDropped
+		}
+	}
+	return fates, nil
 }
 
 // write writes a group, unless one of its others has done that meanwhile.

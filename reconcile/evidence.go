@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/crossfade-db/crossfade/rewrite"
 )
@@ -57,6 +56,11 @@ const (
 // Of is what may be seen of a value of a column; nil is NULL, and the table is
 // Pair.Name. Examples: "" (drop), null, masked:5, hmac:9f86d0…:5, "value".
 func (e Evidence) Of(table, column string, value []byte) (masked string) {
+	return e.of(table, KeyColumn{Name: column}, value)
+}
+
+func (e Evidence) of(table string, c KeyColumn, value []byte) (masked string) {
+	column := c.Name
 	policy, single := e.Columns[table+"."+column]
 	if !single {
 		policy = e.Policy
@@ -74,7 +78,7 @@ func (e Evidence) Of(table, column string, value []byte) (masked string) {
 	case HMAC:
 		return hmacText + ":" + e.sum(table, column, value) + ":" + strconv.Itoa(len(value))
 	case Show:
-		return shown(value)
+		return c.shownAs(value)
 	case Drop, Mask:
 	}
 	return maskText + ":" + strconv.Itoa(len(value))
@@ -91,14 +95,6 @@ func (e Evidence) sum(table, column string, value []byte) string {
 		h.Write(part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// shown is text in quotes, and what is not text as hexadecimal digits.
-func shown(value []byte) string {
-	if utf8.Valid(value) {
-		return strconv.Quote(string(value))
-	}
-	return `\x` + hex.EncodeToString(value)
 }
 
 // Field is what may be seen of one value of a row.
@@ -121,7 +117,7 @@ func (e Evidence) Field(table, column, typ string, value []byte) Field {
 
 // OfKey is what may be seen of a key whose columns these are, in its order:
 // parted by commas.
-func (e Evidence) OfKey(table string, columns []string, key rewrite.RowKey) string {
+func (e Evidence) OfKey(table string, columns []KeyColumn, key rewrite.RowKey) string {
 	cells, err := key.Cells()
 	if err != nil || len(cells) != len(columns) {
 		return maskText
@@ -131,7 +127,7 @@ func (e Evidence) OfKey(table string, columns []string, key rewrite.RowKey) stri
 		if i > 0 {
 			text += ", "
 		}
-		text += e.Of(table, column, cells[i])
+		text += e.of(table, column, cells[i])
 	}
 	return text
 }

@@ -79,10 +79,10 @@ func TestHashesAreOfOnePlace(t *testing.T) {
 func TestWhatIsSeenOfAKey(t *testing.T) {
 	e := Evidence{Policy: Mask, Columns: map[string]Policy{"public.a.id": Show}}
 	k := rewrite.KeyFrom([][]byte{[]byte("7"), []byte("secret")})
-	if got := e.OfKey("public.a", []string{"id", "mail"}, k); got != `"7", masked:6` {
+	if got := e.OfKey("public.a", []KeyColumn{{Name: "id"}, {Name: "mail"}}, k); got != `"7", masked:6` {
 		t.Errorf("got %s", got)
 	}
-	if got := e.OfKey("public.a", []string{"id"}, k); got != "masked" {
+	if got := e.OfKey("public.a", []KeyColumn{{Name: "id"}}, k); got != "masked" {
 		t.Errorf("of a key of another shape: %s", got)
 	}
 }

@@ -67,6 +67,9 @@ func (l *Ledger) Settle(t shadow.Ticket, outcome shadow.Outcome, why shadow.Caus
 	case shadow.Authority, shadow.Uncertain:
 		l.dirty(own.intent, why, own.entry.ID())
 	}
+	if outcome == shadow.Uncertain {
+		l.o.Uncertain(own.intent)
+	}
 }
 
 // dirty marks the keys of an intent, which is settled when that is durable.

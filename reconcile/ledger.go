@@ -35,6 +35,9 @@ type LedgerOptions struct {
 	// Marked is told of what became dirty; nil: nobody is. It must not call the
 	// ledger.
 	Marked func(table string, why shadow.Cause, keys int)
+	// Uncertain is told of an intent whose outcome nobody knows, once its rows are
+	// dirty; nil: nobody is. The intent is the caller's again when it returns.
+	Uncertain func(*shadow.Intent)
 }
 
 func (o LedgerOptions) filled() LedgerOptions {
@@ -52,6 +55,9 @@ func (o LedgerOptions) filled() LedgerOptions {
 	}
 	if o.Marked == nil {
 		o.Marked = func(string, shadow.Cause, int) {}
+	}
+	if o.Uncertain == nil {
+		o.Uncertain = func(*shadow.Intent) {}
 	}
 	return o
 }

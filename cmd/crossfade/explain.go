@@ -109,7 +109,7 @@ func explainerOf(ctx context.Context, config *configs.Config, user string) (*exp
 
 // newExplainer holds the mapping against both catalogs.
 func newExplainer(config *configs.Config, source, target *rewrite.Schema) *explainer {
-	plan, problems := rewrite.Resolve(config.Mapping(), source, target, rewrite.Defaults{Strict: bool(config.Mirror.Strict)})
+	plan, problems := rewrite.Resolve(config.Mapping(), source, target, defaultsOf(config))
 	return &explainer{
 		env: writes.Env{Plan: plan}, problems: problems, uncaptured: config.Migration.OnUncaptured, ddl: config.Migration.OnDDL,
 		limits: parse.Limits{Bytes: int(config.Limits.Parse.Bytes), Operators: config.Limits.Parse.Operators},

@@ -2,8 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -93,7 +93,7 @@ func digestOfText(text []byte) string {
 	if !ok {
 		normal = text
 	}
-	return strconv.FormatUint(xxhash.Sum64(normal), 16)
+	return fmt.Sprintf("%016x", xxhash.Sum64(normal))
 }
 
 func (e *explanation) tables() []string {
@@ -215,6 +215,7 @@ func (e *explanation) dirty() []string {
 		add(p.Pair)
 		add(e.within()...)
 		add(p.Pairs...)
+	case p.Class == writes.Copy && p.Form != nil: // keys of it
 	case p.Class == writes.Copy, p.Class == writes.Definition, p.Class == writes.Verbatim:
 		add(p.Pair)
 		add(p.Pairs...)
@@ -289,7 +290,7 @@ func bringing(p *writes.Plan, x *image.Texts) string {
 	switch {
 	case p.Kind == shadow.Deleted:
 		return x.Delete
-	case p.Old:
+	case p.Old, p.Statement.Kind == rewrite.Merge:
 		return lines(x.Delete, x.Upsert, x.Unless)
 	case p.Kind == shadow.Updated && x.Update != "":
 		return lines(x.Update, x.Unless)

@@ -30,6 +30,7 @@ var explainedSource = []string{
 	"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO plain VALUES (NEW.id, NEW.v); RETURN NEW; END'",
 	"CREATE TRIGGER notes AFTER INSERT ON audited FOR EACH ROW EXECUTE FUNCTION note()",
 	"CREATE FUNCTION purge() RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM plain; SELECT 1'",
+	"CREATE VIEW noting AS SELECT purge()",
 	"CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2 * $1'",
 	"CREATE VIEW open_orders AS SELECT * FROM orders WHERE state = 'new'",
 	"CREATE TABLE left_out (id int PRIMARY KEY)",

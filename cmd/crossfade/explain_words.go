@@ -12,22 +12,22 @@ import (
 // reasonsWhy say in words why rows are not captured, and what could be done.
 var reasonsWhy = map[writes.Why]struct{ why, advice string }{
 	writes.WhyUnread:   {"its text cannot be analysed", "write it in the syntax of PostgreSQL 17 or before, or keep to limits.parse"},
-	writes.WhyFunction: {"it calls a function that may write", "declare the function STABLE or IMMUTABLE if it writes nothing, else expect what it writes to be repaired"},
+	writes.WhyFunction: {"it calls a function that may write, by its text or by what it reads", "declare the function STABLE or IMMUTABLE if it writes nothing, else expect what it writes to be repaired"},
 	writes.WhyView:     {"it writes through a view or a foreign table", "write the table itself"},
 	writes.WhyRule:     {"the table has a rule, which may write other rows", "drop the rule, or make a trigger of it"},
 	writes.WhyRowLevel: {"row security applies to the login, and RETURNING would show or refuse other rows", "give the login BYPASSRLS, or let the owner write"},
 	writes.WhyRight:    {"the login may not SELECT every column of the table, as RETURNING must", "GRANT SELECT on the table to the login at the source"},
 	writes.WhyDeferred: {"the table has a deferred trigger, which may change rows after they were returned", "make the constraint trigger not deferrable"},
 	writes.WhyInherits: {"the table takes part in inheritance, so that rows of other tables may be meant", "make the tables partitions"},
-	writes.WhyMerge:    {"MERGE does not return its rows on every version", "write it as INSERT … ON CONFLICT, or UPDATE"},
+	writes.WhyMerge:    {"MERGE does not return its rows before PostgreSQL 17", "write it as INSERT … ON CONFLICT, or UPDATE"},
 	writes.WhyCTE:      {"its WITH list writes, too", "send its statements one by one, in a transaction"},
 	writes.WhyKey:      {"it may change the key of rows, whose old keys cannot be known", "leave the key out of DO UPDATE SET"},
 	writes.WhyRole:     {"the session has another role than its login", ""},
-	writes.WhyUnknown:  {"the catalog of the source has no such table, so that it may be a temporary one", "name the schema, if it is not"},
-	writes.WhyTrigger:  {"the table is not mapped, but its triggers, rules or foreign keys may write tables that are", "map the table, or remove what writes"},
+	writes.WhyUnknown:  {"the catalog of the source has no such relation, so that it may be a temporary or a new one", "name the schema, if it is not"},
+	writes.WhyTrigger:  {"triggers, rules, foreign keys, defaults, checks or policies may write tables that are mapped", "map the table, or remove what writes"},
 	writes.WhyExecute:  {"it runs a statement of SQL PREPARE", "prepare with the driver, or send the statement itself"},
 	writes.WhyBody:     {"what it does is not in its text, and it may commit inside", "send the statements that it runs, or expect what it writes to be repaired"},
-	writes.WhyCopy:     {"the rows of COPY are not looked at", "expect the table to be dirty until repair has gone through it"},
+	writes.WhyCopy:     {"nothing of the rows of COPY is looked at but their keys", "expect its rows, or the table where their keys are not in the data for certain, to be dirty until repair has gone through them"},
 	writes.WhyForeign:  {"foreign keys of the target act otherwise than those of the source", "give both sides the same foreign keys"},
 	writes.WhyEncoding: {"client_encoding is not UTF8", "SET client_encoding = 'UTF8'"},
 	writes.WhySeveral:  {"one of its statements may end the transaction, or cannot be mirrored in the middle of a text", "send its statements one by one"},
@@ -72,6 +72,12 @@ func (e *explanation) how() string {
 	case writes.Body:
 		return "it goes to the source as it came, since " + e.why() + "; mapped tables that it names are dirty before it, and the server is asked which others it has changed"
 	case writes.Copy:
+		switch {
+		case e.plan.Form != nil:
+			return "it goes to the source as it came, and the keys of its rows are read from its data; these keys are dirty once it is committed"
+		case e.plan.Why == writes.WhyCopy:
+			return "it goes to the source as it came; the keys of its rows are not in its data, or not for certain, so the table is dirty once it is committed"
+		}
 		return "it goes to the source as it came, since " + e.why() + "; the table is dirty before it"
 	case writes.Definition:
 		return "it changes the definition of a mapped table: it goes to the source, since migration.on_ddl is authority; the table is dirty before it, and the catalogs are read again"
@@ -89,6 +95,9 @@ func (e *explanation) how() string {
 func (e *explanation) passes() string {
 	if e.writesUnmapped() {
 		return "what it writes is not mapped: it goes to the source alone"
+	}
+	if e.plan.Reloads {
+		return "it changes no mapped table: the source runs it alone, and the catalogs are read again behind it"
 	}
 	if _, reason := e.route(); reason != router.None {
 		return reasonsAgainst[reason]

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(talk)
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand(), explainCommand())
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand(), explainCommand(), journalCommand())
 	root.AddCommand(verbCommands()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

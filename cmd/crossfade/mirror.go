@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -40,13 +39,16 @@ type dualWrites struct {
 	journal     *journal.Journal
 	ledger      *reconcile.Ledger
 	divergences *reconcile.Divergences
+	suspicions  *reconcile.Suspicions
 	coverage    *reconcile.Coverage
 	evidence    reconcile.Evidence
 	worker      *repair.Worker
 	metrics     *metrics.Metrics
 
 	mapped   atomic.Pointer[proxy.Mapped]
-	lives    [router.Sides]atomic.Pointer[shadow.Incarnation]
+	lifeOf   [router.Sides]atomic.Pointer[shadow.Incarnation]
+	living   sync.Mutex // one who notes a life
+	watches  [router.Sides]*lifeWatch
 	since    atomic.Int64 // when the mapping in force was put there, in nanoseconds
 	lag      func(*proxy.Mapped) int
 	stale    chan struct{} // the catalogs have to be read again
@@ -80,13 +82,16 @@ func (d *daemon) openMirrors(ctx context.Context) error {
 	if d.first.Journal.Durability == "process" {
 		durability = journal.Process
 	}
-	j, open, err := journal.Open(filepath.Join(m.dir, "journal"), journal.Options{Durability: durability, Log: d.log, Synced: d.metrics.Synced})
+	j, open, err := journal.Open(filepath.Join(m.dir, "journal"), journal.Options{
+		Durability: durability, Window: time.Duration(d.first.Mirror.TTL), Log: d.log, Synced: d.metrics.Synced,
+	})
 	if err != nil {
 		return err
 	}
 	m.journal = j
 	m.ledger, err = reconcile.OpenLedger(d.store, j, reconcile.LedgerOptions{
 		Open: open, DirtyKeys: d.first.Limits.DirtyKeys, Log: d.log,
+		Uncertain: func(in *shadow.Intent) { m.suspicions.Uncertain(in) },
 	})
 	if err != nil {
 		return errors.Join(err, j.Close())
@@ -101,12 +106,21 @@ func (d *daemon) openMirrors(ctx context.Context) error {
 	if m.evidence, err = evidenceOf(d.first, m.dir); err != nil {
 		return err
 	}
+	m.suspicions, err = reconcile.OpenSuspicions(ctx, reconcile.SuspicionOptions{
+		Store: d.store, Divergences: m.divergences, Ledger: m.ledger, Epoch: firstEpoch, Show: m.shown, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
 	m.worker = repair.New(repair.Options{
 		Plan: m.plan, Ledger: m.ledger, Connect: m.connect, Epoch: firstEpoch, Log: d.log,
 		Divergences: sink{m}, Blocked: m.blocked, Quiesced: m.quiesced,
 		Observe: repair.Observe{Key: func(table string, o repair.Outcome) { m.metrics.Repaired(table, o.String()) }},
 	})
 	m.metrics.Backlog(m.backlog, func() (int, uint64) { s := j.Stats(); return s.Open, s.Bytes })
+	for side := range m.watches {
+		m.watches[side] = newLifeWatch(m, router.Side(side))
+	}
 	d.mirrors = m
 	return m.begin(ctx)
 }
@@ -148,6 +162,10 @@ func (m *dualWrites) close() error {
 		m.stop()
 	}
 	m.ended.Wait()
+	for _, w := range m.watches {
+		w.close()
+	}
+	m.suspicions.Close()
 	return errors.Join(m.coverage.Close(), m.ledger.Close(), m.journal.Close())
 }
 
@@ -234,7 +252,10 @@ func (m *dualWrites) options() *proxy.MirrorOptions {
 	o := &proxy.MirrorOptions{
 		Journal: m.ledger, Mapped: &m.mapped, Epoch: func() shadow.Epoch { return firstEpoch },
 		Incarnation: func() shadow.Incarnation { return m.life(router.Source) },
+		Dialling:    m.dialling,
 		Ready:       func(table string) bool { return m.ledger.Ready(table, dirtyMost) },
+		Dirty:       m.ledger.Dirty,
+		OneServer:   oneDatabase(c),
 		Budget:      time.Duration(c.Mirror.Budget), LockTimeout: time.Duration(c.Mirror.LockTimeout),
 		Wait: time.Duration(c.Canary.Wait), Rows: c.Limits.InlineRows, Bytes: inlineBytes, Frame: int(c.Limits.Frame),
 		OpenFor:  [2]time.Duration{time.Duration(c.Mirror.Breaker.OpenFor[0]), time.Duration(c.Mirror.Breaker.OpenFor[1])},
@@ -258,34 +279,10 @@ func (m *dualWrites) options() *proxy.MirrorOptions {
 const inlineBytes = 16 << 20
 
 func (m *dualWrites) life(side router.Side) shadow.Incarnation {
-	if life := m.lives[side].Load(); life != nil {
+	if life := m.lifeOf[side].Load(); life != nil {
 		return *life
 	}
 	return ""
-}
-
-// sink takes the differences that the worker finds.
-type sink struct{ m *dualWrites }
-
-// Diverge notes one; what there is no room for is counted there.
-func (s sink) Diverge(d repair.Divergence) error {
-	seen := state.Seen{State: state.DivergenceState(d.State), At: d.Seen}
-	seen.Sighting = state.Sighting{
-		Kind: state.DivergenceKind(d.Kind), Table: d.Table, Key: string(d.Key), KeyShown: s.m.shown(d.Table, d.Key),
-		Columns: d.Columns, TxID: uint64(d.TxID), Epoch: uint64(d.Epoch), Cause: causeOf(d),
-	}
-	err := s.m.divergences.Diverge(seen)
-	if errors.Is(err, reconcile.ErrDropped) || errors.Is(err, state.ErrNoRoom) {
-		return nil
-	}
-	return err
-}
-
-func causeOf(d repair.Divergence) string {
-	if d.Code == "" {
-		return string(d.Cause)
-	}
-	return fmt.Sprintf("the target refuses it: SQLSTATE %s %s", d.Code, d.Constraint)
 }
 
 // shown is a key as the evidence policy lets it be seen.
@@ -300,10 +297,11 @@ func (m *dualWrites) shown(table string, key rewrite.RowKey) string {
 	return m.evidence.OfKey(table, nil, key)
 }
 
-func keyColumns(p *rewrite.Pair) []string {
-	var out []string
+func keyColumns(p *rewrite.Pair) []reconcile.KeyColumn {
+	out := make([]reconcile.KeyColumn, 0, len(p.Key))
 	for _, i := range p.Key {
-		out = append(out, p.Cells[i].Column)
+		c := &p.Cells[i]
+		out = append(out, reconcile.KeyColumn{Name: c.Column, Type: c.Type, Binary: c.Binary})
 	}
 	return out
 }

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +31,7 @@ import (
 // while the target cannot be asked after a start, writes are captured by what it
 // said last, and their keys are dirty.
 type catalogs struct {
+	Form    int // what is read of catalogs; of another one only Lives is known
 	Schemas [router.Sides]*rewrite.Schema
 	Rights  map[string]map[rewrite.Name]writes.Rights // at the source, by login
 	Lives   [router.Sides]shadow.Incarnation
@@ -35,7 +39,9 @@ type catalogs struct {
 
 const (
 	catalogsFile = "catalogs"
-	catalogTime  = 10 * time.Second
+	catalogsForm = 2
+	catalogTime  = time.Minute // for both sides; 13,000 relations take eight seconds on a loaded machine
+	lookTime     = 10 * time.Second
 	retryEvery   = time.Second
 )
 
@@ -48,11 +54,11 @@ func (m *dualWrites) begin(ctx context.Context) error {
 	}
 	if kept != nil {
 		for side := range kept.Lives {
-			m.lives[side].Store(&kept.Lives[side])
+			m.lifeOf[side].Store(&kept.Lives[side])
 		}
 	}
 	if m.live.Snapshot().Mirrors() {
-		if err := m.readCatalogs(ctx); err != nil && kept != nil {
+		if err := m.readCatalogs(ctx); err != nil && kept != nil && kept.Form == catalogsForm {
 			m.log.Warn("the catalogs cannot be read; writes are mirrored by what they said last", "error", err)
 			if err := m.adopt(kept); err != nil {
 				return err
@@ -62,8 +68,13 @@ func (m *dualWrites) begin(ctx context.Context) error {
 			return fmt.Errorf("read the catalogs of both sides, without which nothing can be mirrored: %w", err)
 		}
 	}
+	m.lookAround(ctx)
 	ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	m.ended.Go(func() { m.watch(ctx) })
+	for _, w := range m.watches {
+		m.ended.Go(func() { w.run(ctx) })
+		m.ended.Go(func() { w.answer(ctx) })
+	}
 	m.ended.Go(func() {
 		if err := m.worker.Run(ctx); err != nil && ctx.Err() == nil {
 			m.log.Error("the worker has ended", "error", err)
@@ -86,10 +97,15 @@ func (m *dualWrites) readCatalogs(ctx context.Context) error {
 	defer m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, catalogTime)
 	defer cancel()
-	c := &catalogs{Rights: map[string]map[rewrite.Name]writes.Rights{}}
+	c := &catalogs{Form: catalogsForm, Rights: map[string]map[rewrite.Name]writes.Rights{}}
 	for side := range c.Schemas {
 		if err := m.readSide(ctx, c, router.Side(side)); err != nil {
 			return fmt.Errorf("%s: %w", router.Side(side), err)
+		}
+	}
+	for side, life := range c.Lives {
+		if err := m.lives(router.Side(side), life); err != nil {
+			return err
 		}
 	}
 	if err := m.keep(c); err != nil {
@@ -99,7 +115,9 @@ func (m *dualWrites) readCatalogs(ctx context.Context) error {
 }
 
 func (m *dualWrites) readSide(ctx context.Context, c *catalogs, side router.Side) error {
-	conn, err := m.connect(ctx, side)
+	connecting, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	conn, err := m.connect(connecting, side)
 	if err != nil {
 		return err
 	}
@@ -142,7 +160,7 @@ func (m *dualWrites) readRights(ctx context.Context, c *catalogs, conn *pgconn.P
 // adopt holds the mapping against catalogs and puts it in force: what is new is
 // dirty before any session mirrors by it.
 func (m *dualWrites) adopt(c *catalogs) error {
-	plan, problems := rewrite.Resolve(m.config.Mapping(), c.Schemas[router.Source], c.Schemas[router.Target], rewrite.Defaults{Strict: m.config.Mirror.Strict})
+	plan, problems := rewrite.Resolve(m.config.Mapping(), c.Schemas[router.Source], c.Schemas[router.Target], defaultsOf(m.config))
 	m.problems = problems
 	tables := map[string]string{}
 	for _, pair := range plan.Pairs {
@@ -151,11 +169,8 @@ func (m *dualWrites) adopt(c *catalogs) error {
 	if err := m.ledger.Adopt(tables, shadow.Intent{Epoch: firstEpoch, Incarnation: c.Lives[router.Source]}); err != nil {
 		return err
 	}
-	for side := range c.Lives {
-		m.lives[side].CompareAndSwap(nil, &c.Lives[side])
-	}
 	now := &proxy.Mapped{Plan: plan, Rights: c.Rights}
-	if before := m.mapped.Load(); before == nil || !same(before.Plan, plan) {
+	if before := m.mapped.Load(); before == nil || !same(before, now) {
 		m.mapped.Store(now)
 		m.since.Store(time.Now().UnixNano())
 	}
@@ -168,22 +183,29 @@ func (m *dualWrites) adopt(c *catalogs) error {
 	return nil
 }
 
-// same says that two plans are made of the same catalogs and mapping.
-func same(a, b *rewrite.Plan) bool { return digestOf(a) == digestOf(b) }
+// defaultsOf are what a mapping leaves out.
+func defaultsOf(c *configs.Config) rewrite.Defaults {
+	return rewrite.Defaults{Strict: c.Mirror.Strict, OneServer: oneDatabase(c)}
+}
 
-func digestOf(p *rewrite.Plan) string {
-	h := fnv.New128a()
-	for _, s := range []*rewrite.Schema{p.Source, p.Target} {
-		for name, t := range s.Tables {
-			one := fnv.New64a()
-			_, _ = fmt.Fprintf(one, "%v %d %d %v %v %v %v %v", name, t.OID, t.Kind, t.Columns, t.Keys, t.Triggers, t.ForeignKeys, t.RowSecurity)
-			_, _ = fmt.Fprintf(h, "%d", one.Sum64())
-		}
-	}
-	for _, pair := range p.Pairs {
-		_, _ = fmt.Fprint(h, pair.Name(), fingerprint(pair))
-	}
-	return hex.EncodeToString(h.Sum(nil))
+// same says that two plans are made of the same catalogs, rights and mapping:
+// whatever decisions hang on.
+func same(a, b *proxy.Mapped) bool {
+	return reflect.DeepEqual(a.Rights, b.Rights) && sameSchema(a.Plan.Source, b.Plan.Source) && sameSchema(a.Plan.Target, b.Plan.Target) &&
+		slices.EqualFunc(a.Plan.Pairs, b.Plan.Pairs, func(p, q *rewrite.Pair) bool {
+			return p.Name() == q.Name() && fingerprint(p) == fingerprint(q) && p.Strict == q.Strict && p.Canary == q.Canary
+		})
+}
+
+// sameSchema looks at everything but sizes.
+func sameSchema(a, b *rewrite.Schema) bool {
+	x, y := *a, *b
+	x.Tables, y.Tables = nil, nil
+	return reflect.DeepEqual(x, y) && maps.EqualFunc(a.Tables, b.Tables, func(s, t *rewrite.Table) bool {
+		v, w := *s, *t
+		v.Rows, v.Bytes, w.Rows, w.Bytes = 0, 0, 0, 0
+		return reflect.DeepEqual(v, w)
+	})
 }
 
 // fingerprint changes when what a table becomes at the target does.
@@ -230,8 +252,7 @@ func (m *dualWrites) keptCatalogs() (*catalogs, error) {
 	return c, nil
 }
 
-// watch reads the catalogs again when they have changed, and looks whether a
-// server has begun a new life, in which it may have lost commits.
+// watch reads the catalogs again when they have changed.
 func (m *dualWrites) watch(ctx context.Context) {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
@@ -255,34 +276,20 @@ func (m *dualWrites) watch(ctx context.Context) {
 				stale = false
 			}
 		}
-		for side := range m.lives {
-			m.lookAt(ctx, router.Side(side))
-		}
 	}
 }
 
-// lookAt asks a server in which life it is.
-func (m *dualWrites) lookAt(ctx context.Context, side router.Side) {
-	ctx, cancel := context.WithTimeout(ctx, catalogTime)
-	defer cancel()
-	conn, err := m.connect(ctx, side)
-	if err != nil {
+// lookAround looks in which lives both sides are, if anything is mirrored. What
+// cannot be reached is looked for on and on.
+func (m *dualWrites) lookAround(ctx context.Context) {
+	if !m.live.Snapshot().Mirrors() {
 		return
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	life, err := repair.Incarnation(ctx, conn)
-	if err != nil || life == m.life(side) {
-		return
-	}
-	if before := m.life(side); before != "" {
-		if err := m.ledger.Restarted(shadow.CauseRestart); err != nil {
-			m.log.Error("what a restart may have lost could not be written down; trying again", "side", side.String(), "error", err)
-			return
+	for side, w := range m.watches {
+		if err := w.look(ctx); err != nil {
+			m.log.Debug("the life of a side is not known", "side", router.Side(side).String(), "error", err)
 		}
-		m.log.Warn("a server lives anew; what was written lately is looked at", "side", side.String())
 	}
-	m.lives[side].Store(&life)
-	m.again()
 }
 
 // fence puts the fence on both sides.

@@ -33,6 +33,8 @@ type (
 // Overview is what status says of mirrored tables.
 func (m *dualWrites) Overview() admin.Overview {
 	o := admin.Overview{Epoch: uint64(firstEpoch), Mirror: m.standing()}
+	j := m.journal.Stats()
+	o.Mirror.Journal = &admin.Journal{Open: j.Open, Bytes: uint64(j.Disk), Window: j.Window.Seconds(), TTL: time.Duration(m.config.Mirror.TTL).Seconds()}
 	for _, c := range m.ledger.All() {
 		o.Dirty += c.Keys + c.Ranges
 	}
@@ -75,6 +77,11 @@ func (m *dualWrites) Prepare(ctx context.Context) error {
 	if err := m.readCatalogs(ctx); err != nil {
 		return err
 	}
+	for side, w := range m.watches {
+		if err := w.look(ctx); err != nil {
+			return fmt.Errorf("%s: %w", router.Side(side), err)
+		}
+	}
 	plan := m.plan()
 	if plan == nil || len(plan.Pairs) == 0 {
 		return admin.Refuse(admin.Unprepared, "no table can be mirrored", "crossfade check --mapping says why")
@@ -97,61 +104,6 @@ func (m *dualWrites) Switch(on bool, reason string) {
 		return p
 	})
 	m.worker.Wake()
-}
-
-// Tables are all that are mapped, and those that cannot be.
-func (m *dualWrites) Tables(context.Context) ([]admin.Table, error) {
-	var out []admin.Table
-	if plan := m.plan(); plan != nil {
-		for _, pair := range plan.Pairs {
-			out = append(out, m.table(pair))
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range m.problems {
-		if p.Severity == rewrite.Error && !slices.ContainsFunc(out, func(t admin.Table) bool { return t.Source == p.Table }) {
-			out = append(out, admin.Table{Source: p.Table, Reason: "not mirrored: " + p.Message})
-		}
-	}
-	return out, nil
-}
-
-func (m *dualWrites) table(pair *rewrite.Pair) admin.Table {
-	counts := m.ledger.Counts(pair.Name())
-	t := admin.Table{
-		Source: pair.Name(), Ranges: counts.Ranges, Dirty: counts.Keys, InFlight: counts.InFlight, Strict: pair.Strict,
-		Ready: m.ledger.Ready(pair.Name(), dirtyMost),
-	}
-	var targets []string
-	for _, target := range pair.Targets {
-		targets = append(targets, target.Table.Name.String())
-	}
-	t.Target = strings.Join(targets, ", ")
-	if by, ok := m.declared.Load(pair.Name()); ok {
-		t.Declared, _ = by.(string)
-	}
-	switch {
-	case counts.Ranges > 0:
-		t.Reason = "ranges of it have still to be walked"
-	case counts.Keys > 0:
-		t.Reason = "rows of it may differ"
-	case !pair.Canary:
-		t.Reason = "the mapping keeps its reads at the source"
-	case !pair.Same:
-		t.Reason = "its shape differs: reads of it are answered by the source"
-	}
-	return t
-}
-
-// Declare takes the ranges of a table away that wait for its first walk.
-func (m *dualWrites) Declare(_ context.Context, table, by string) error {
-	if m.plan() == nil || !slices.ContainsFunc(m.plan().Pairs, func(p *rewrite.Pair) bool { return p.Name() == table }) {
-		return admin.Refuse(admin.Invalid, fmt.Sprintf("there is no mapped table %s", table), "crossfade table list names them")
-	}
-	m.ledger.Declare(table)
-	m.declared.Store(table, by)
-	return nil
 }
 
 // Weak are settings of both sides that weaken a promise.

@@ -21,6 +21,7 @@ func (m *dualWrites) observer() proxy.MirrorObserver {
 		Step:    func(step string, took time.Duration) { m.metrics.MirrorStep(step, took) },
 		Defined: m.again,
 		Missed:  m.metrics.MissedDelete,
+		Effect:  m.suspicions.Effect,
 		Refused: func(sqlstate string) { m.metrics.TargetRefused(sqlstate) },
 		Fenced: func() {
 			m.log.Error("the fence of the target refuses this proxy: another authority or epoch is in force there; nothing is written to it")

@@ -30,6 +30,9 @@ func statusRows(s admin.Status) [][2]string {
 	}
 	if s.Mirror != nil {
 		rows = append(rows, [2]string{"mirror", sinceWords(s.Mirror.State, s.Mirror.Since, s.Mirror.Reason)})
+		if j := s.Mirror.Journal; j != nil {
+			rows = append(rows, [2]string{"journal", journalWords(j)})
+		}
 	}
 	if s.Draining {
 		rows = append(rows, [2]string{"draining", "yes"})
@@ -102,4 +105,13 @@ func or(text, otherwise string) string {
 		return otherwise
 	}
 	return text
+}
+
+// journalWords say how far back commits are remembered.
+func journalWords(j *admin.Journal) string {
+	words := fmt.Sprintf("%s open, remembers %s", numbered(strconv.Itoa(j.Open), "transaction"), short(j.Window))
+	if j.Window < j.TTL {
+		words += " of " + short(j.TTL) + ", as it is full"
+	}
+	return words
 }

@@ -34,7 +34,7 @@ var fixed = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 func newWorld() *world {
 	return &world{
 		overview: admin.Overview{
-			Epoch: 1, Mirror: admin.Mirroring{State: "on"}, Dirty: 4, Divergences: admin.Divergences{Suspected: 1, Confirmed: 2, Verified: 3},
+			Epoch: 1, Mirror: admin.Mirroring{State: "on", Journal: &admin.Journal{Open: 2, Bytes: 1 << 30, Window: 252, TTL: 600}}, Dirty: 4, Divergences: admin.Divergences{Suspected: 1, Confirmed: 2, Verified: 3},
 		},
 		tables: []admin.Table{
 			{Source: "public.orders", Target: "sales.orders_v2", Ready: true, Dirty: 3, Strict: true},

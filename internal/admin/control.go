@@ -57,6 +57,7 @@ type Change struct {
 
 // The doors through which an act can come.
 const (
+	DoorCLI    = "cli" // a command on the files of a proxy that does not run
 	DoorHTTP   = "http"
 	DoorSignal = "signal"
 	DoorAuto   = "auto" // nobody asked: a breaker, a start

@@ -49,6 +49,16 @@ type Mirroring struct {
 	State  string     `json:"state" doc:"idle while the phase mirrors nothing; on; off by hand; broken while the breaker holds it open"`
 	Reason string     `json:"reason" doc:"why it is off or broken"`
 	Since  *time.Time `json:"since" doc:"when the state began"`
+	// Journal is what transactions in doubt and those of the last while take.
+	Journal *Journal `json:"journal,omitempty" doc:"what is remembered of transactions"`
+}
+
+// Journal is what the journal holds. Its JSON keys are a promise.
+type Journal struct {
+	Open   int     `json:"open" doc:"transactions whose outcome is not known yet"`
+	Bytes  uint64  `json:"bytes" doc:"size of its files"`
+	Window float64 `json:"window_seconds" doc:"how far back commits are remembered that a restart of a server may lose"`
+	TTL    float64 `json:"ttl_seconds" doc:"how far back they are to be: mirror.ttl; the window is shorter while the journal is full"`
 }
 
 // Overview is what status says of mirrored tables.

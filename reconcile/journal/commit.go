@@ -83,7 +83,7 @@ func (j *Journal) take() (*batch, []uint64) {
 // write makes records durable, in a new segment if this one is full.
 func (j *Journal) write(buf []byte) error {
 	seg := j.tail.seg
-	old := seg.used && j.o.Now().Sub(seg.began) > j.o.Window/2
+	old := seg.taken > 0 && j.o.Now().Sub(seg.began) > j.o.Window/2
 	if seg.size > headSize && (old || seg.size+int64(len(buf)) > j.o.SegmentSize) {
 		if err := j.rotate(); err != nil {
 			return err
@@ -129,7 +129,7 @@ func (j *Journal) place(ids []uint64) {
 			seg.open++
 		}
 	}
-	seg.used = seg.used || len(ids) > 0
+	seg.taken += len(ids)
 }
 
 // refuse ends a batch that is not durable, and keeps its settles.

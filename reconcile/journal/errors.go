@@ -34,8 +34,8 @@ func (c *Corruption) Error() string {
 	if tables == "" {
 		tables = "none that can be read"
 	}
-	return fmt.Sprintf("%v: %s at byte %d: %s: restore the disk, or move the journal's directory away and have every mapped table "+
-		"walked as a whole (it names: %s)", ErrCorrupt, c.File, c.Offset, c.Reason, tables)
+	return fmt.Sprintf("%v: %s at byte %d: %s: restore the disk, or run crossfade journal recover, which sets it aside and has "+
+		"every mapped table walked as a whole (it names: %s)", ErrCorrupt, c.File, c.Offset, c.Reason, tables)
 }
 
 // Is makes a Corruption an ErrCorrupt.

@@ -35,7 +35,16 @@ type index struct {
 	open     map[uint64]*segment // nil: on its way to the disk
 	segments []*segment          // oldest first; the last is written
 	lastID   uint64
+	short    time.Time // until then settled intents are gone that the window would have; zero: none is
 	stats    Stats
+}
+
+// bytes are those of all files that count.
+func (x *index) bytes() (n int64) {
+	for _, s := range x.segments {
+		n += s.size
+	}
+	return n
 }
 
 // segment is one file.
@@ -48,7 +57,7 @@ type segment struct {
 	began  time.Time
 	ended  time.Time // when the last record or the last settling of its intents was written, whatever is later
 	open   int       // intents in it that are not settled
-	used   bool      // an intent was written to it
+	taken  int       // intents that were written to it
 }
 
 // batch is what one write and one fsync bring to the disk.
@@ -201,6 +210,10 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := j.index.stats
 	s.Open, s.Segments, s.Stopped = len(j.index.open), len(j.index.segments), j.err
+	s.Disk, s.Window = j.index.bytes(), j.o.Window
+	if !j.index.short.IsZero() {
+		s.Window = min(s.Window, j.o.Now().Sub(j.index.short))
+	}
 	return s
 }
 

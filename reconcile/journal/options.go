@@ -41,6 +41,9 @@ type Options struct {
 	SegmentSize int64
 	// Window is how long settled intents are kept at least; 0: 10 minutes.
 	Window time.Duration
+	// Keep bounds the files, in bytes; 0: 1 GiB. Beyond it settled intents go
+	// before the window has passed, the oldest first; open ones never do.
+	Keep int64
 	// Now is the clock that segments are dated with; nil: time.Now.
 	Now func() time.Time
 	// FS is the disk; nil: the real one.
@@ -54,6 +57,7 @@ type Options struct {
 func (o Options) filled() Options {
 	o.SegmentSize = min(cmp.Or(max(o.SegmentSize, 0), 16*mib), segmentMax)
 	o.Window = cmp.Or(max(o.Window, 0), 10*time.Minute)
+	o.Keep = cmp.Or(max(o.Keep, 0), 1024*mib)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -74,8 +78,12 @@ type Stats struct {
 	Open     int    // intents that are not settled
 	Segments int    // files
 	Bytes    uint64 // written in this life
-	Syncs    uint64 // fsyncs of batches in this life
-	Stops    uint64 // times that the disk refused, in this life
-	Cut      int64  // bytes of the torn tail that Open found
-	Stopped  error  // why nothing can be remembered now; nil: it can
+	Disk     int64  // bytes of the files
+	// Window is how far back all settled intents are kept: the whole of
+	// Options.Window, or less where Options.Keep was exceeded in this life.
+	Window  time.Duration
+	Syncs   uint64 // fsyncs of batches in this life
+	Stops   uint64 // times that the disk refused, in this life
+	Cut     int64  // bytes of the torn tail that Open found
+	Stopped error  // why nothing can be remembered now; nil: it can
 }

@@ -177,6 +177,7 @@ func (p *past) take(s *scan, seg *segment) *flaw {
 		case kindIntent:
 			p.lastID = max(p.lastID, r.id)
 			p.open[r.id] = found{r.intent, seg}
+			seg.taken++
 		case kindSettle:
 			for _, id := range r.settled {
 				p.settle(id)

@@ -3,12 +3,13 @@ package journal
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/crossfade-db/crossfade/shadow"
 )
 
-// retain deletes segments that ended before the window began. They go oldest
-// first, and a durable record says so before: a segment that is missing without
+// retain deletes segments that ended before the window began, and those that
+// there is no room for. They go oldest first, and a durable record says so before: a segment that is missing without
 // one was lost. Intents of them that are still open move to the newest.
 func (j *Journal) retain() error {
 	j.remove()
@@ -29,7 +30,8 @@ func (j *Journal) retain() error {
 	return nil
 }
 
-// old are the segments that nothing but open intents holds.
+// old are the segments that nothing but open intents holds, or that there is no
+// room for.
 func (j *Journal) old() []*segment {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -39,7 +41,19 @@ func (j *Journal) old() []*segment {
 	for n < len(all) && all[n].ended.Before(since) {
 		n++
 	}
-	return slices.Clone(all[:n])
+	return slices.Clone(all[:max(n, j.beyond(all))])
+}
+
+// beyond is how many of the oldest segments there is no room for; mu is held.
+// One whose intents are open for the most part stays, and all after it: they
+// would be written again and again and take the same room.
+func (j *Journal) beyond(all []*segment) int {
+	n, size := 0, j.index.bytes()
+	for n < len(all) && size > j.o.Keep && 2*all[n].open <= all[n].taken {
+		size -= all[n].size
+		n++
+	}
+	return n
 }
 
 // carry copies the open intents of the first n segments, as many as are one
@@ -88,11 +102,27 @@ func (j *Journal) isIn(id uint64, s *segment) bool {
 func (j *Journal) forget(n int, carried []uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	since := j.o.Now().Add(-j.o.Window)
 	for _, s := range j.index.segments[:n] {
 		j.tail.doomed = append(j.tail.doomed, s.number)
+		if s.ended.After(since) {
+			j.shortened(s.ended)
+		}
 	}
 	j.index.segments = slices.Delete(j.index.segments, 0, n)
 	j.place(carried)
+}
+
+// shortened notes, and says once in a while, that settled intents go early; mu is
+// held.
+func (j *Journal) shortened(until time.Time) {
+	if j.o.Now().Sub(j.index.short) > j.o.Window {
+		j.o.Log.Warn("the journal has no room for its window: what a restart of a server may lose is remembered for a shorter time",
+			"limit", j.o.Keep, "window", j.o.Window.String())
+	}
+	if until.After(j.index.short) {
+		j.index.short = until
+	}
 }
 
 // remove deletes files of which a durable record says that they may be gone,

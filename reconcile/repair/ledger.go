@@ -35,6 +35,9 @@ const (
 	Extra    Kind = "extra"    // only the other side has it
 	Value    Kind = "value"    // columns differ
 	Rejected Kind = "rejected" // the other side does not take the row
+	// Uncertain: the answer to the COMMIT of its transaction was lost. The worker
+	// tells of it only what it has found where it was suspected before.
+	Uncertain Kind = "uncertain"
 )
 
 // State is where a divergence is in its life.
@@ -59,9 +62,12 @@ type Divergence struct {
 	// Of Rejected:
 	Code       string // SQLSTATE
 	Constraint string
-	TxID       shadow.TxID // the last transaction that marked the key
-	Epoch      shadow.Epoch
-	Seen       time.Time
+	// Of Uncertain: the life of the authority that TxID is of, and how that ended.
+	Life  shadow.Incarnation
+	Ended reconcile.Ended
+	TxID  shadow.TxID // the last transaction that marked the key
+	Epoch shadow.Epoch
+	Seen  time.Time
 }
 
 // Sink takes divergences, of several goroutines at the same time; an error keeps

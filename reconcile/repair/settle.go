@@ -171,6 +171,9 @@ func suspicious(c shadow.Cause) bool {
 // tell notes divergences: what differed without a reason, what the other side
 // does not take, and what was still equal when it was looked at again.
 func (l *lane) tell(d repaired) error {
+	if err := l.tellUncertain(d); err != nil {
+		return err
+	}
 	v := Divergence{Table: d.Table, Key: d.Key, Epoch: l.opt.Epoch, Seen: l.opt.Now()}
 	for _, m := range d.Marks {
 		v.Cause, v.TxID = m.Cause, max(v.TxID, m.TxID)

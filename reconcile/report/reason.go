@@ -8,7 +8,7 @@ var nothing = []string{"read", "unmapped"}
 
 const dirtied = " The keys became dirty and were repaired afterwards, or are in the backlog."
 
-const unseen = " The table became dirty as mirror.on_uncaptured says."
+const unseen = " The table became dirty as migration.on_uncaptured says."
 
 // meanings say in a sentence what the words of coverage mean.
 var meanings = map[string]string{

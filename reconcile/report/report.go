@@ -128,7 +128,7 @@ func commands() []string {
 		"crossfade audit verify",
 		"crossfade audit export > acts.jsonl && python3 docs/verify_acts.py < acts.jsonl",
 		"crossfade divergence export -o csv > divergences.csv",
-		"crossfade verify --mode full",
+		"crossfade backfill --reason audit && crossfade reconcile run --wait --reason audit && crossfade divergence list --fail",
 	}
 }
 

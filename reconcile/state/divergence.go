@@ -45,6 +45,7 @@ type Seen struct {
 	Sighting
 	State DivergenceState
 	At    time.Time
+	Known bool // it only adds to one that is there; else nothing is noted
 }
 
 // Bounds of what is kept (THREATS V30).
@@ -109,6 +110,8 @@ func (s *Store) sight(ctx context.Context, tx *sql.Tx, n *Seen, r *rooms) (fate,
 		return nil, err
 	case len(known) == 1:
 		return s.sightAgain(ctx, tx, &known[0], n)
+	case n.Known:
+		return nil, nil
 	}
 	room, err := s.room(ctx, tx, n.Table, r)
 	switch {
