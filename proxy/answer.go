@@ -19,13 +19,17 @@ func (c *conversation) answered(message []byte) error {
 		return c.tell(message)
 	case 'E':
 		c.failed = true
+		locks := front.locks
+		if front.named != nil {
+			front.named()
+		}
 		for _, o := range c.owed {
 			if o.undo != nil {
 				o.undo()
 			}
 		}
 		c.owed, c.header = c.owed[:0], nil
-		return c.tell(c.reworded(message))
+		return c.tell(c.reworded(message, locks))
 	case 'D':
 		return c.row(front, message)
 	case 'H', 'd', 'c': // COPY TO

@@ -190,21 +190,43 @@ func (o *otherLeg) redo() {
 		x := o.mapped.textsFor(c.Pair, c.Pair.Targets[what.target])
 		switch {
 		case what.gone >= 0:
+			o.suspect(c, what, c.Gone[what.gone])
 			if o.isLast(c.Pair, c.Gone[what.gone], what.op) {
 				o.takeKey(x, c, c.Gone[what.gone])
 			}
 		case what.image < 0:
-			for n := range c.Images {
-				o.putOne(x, c, n, what.op)
-			}
+			o.oneByOne(x, c, what)
 		case c.Kind == shadow.Deleted:
+			o.missedOne(c, what)
 			if key, ok := c.Pair.KeyOf(c.Images[what.image]); ok && o.isLast(c.Pair, key, what.op) {
 				o.upsert(x, c, what.image)
 				o.again(x, c, key)
 			}
 		default:
+			o.missedOne(c, what)
 			o.putOne(x, c, what.image, what.op)
 		}
+	}
+}
+
+// oneByOne updates the rows of a batch of which some were not met, to see which.
+func (o *otherLeg) oneByOne(x *targetTexts, c *shadow.Change, what missed) {
+	for n := range c.Images {
+		key, ok := c.Pair.KeyOf(c.Images[n])
+		if !ok || !o.isLast(c.Pair, key, what.op) {
+			continue
+		}
+		if im, ok := o.translated(c.Pair, c.Images[n]); ok {
+			what.image = n
+			o.say(x.name+"s", x.Update, 'E', image.CellTypes(c.Pair), image.Formats(c.Pair), im)
+			o.wants(1, what)
+		}
+	}
+}
+
+func (o *otherLeg) missedOne(c *shadow.Change, what missed) {
+	if key, ok := c.Pair.KeyOf(c.Images[what.image]); ok {
+		o.suspect(c, what, key)
 	}
 }
 

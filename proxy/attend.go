@@ -42,7 +42,7 @@ func (s *session) attend() error {
 		b.Against, b.Size, b.Retry = router.TooLarge, len(in), false
 	}
 	if s.mirrors() && b.Boundary != 'X' && s.share.lost == nil {
-		if err := s.inspect(in, b); err != nil {
+		if err := s.inspect(in[:b.Size], b); err != nil {
 			return err
 		}
 		s.keepWrites(b)

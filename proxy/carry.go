@@ -212,4 +212,7 @@ func (s *session) forgetStatements(side router.Side) {
 	for _, st := range s.eng.Mobile().Statements {
 		st.On[side] = false
 	}
+	if l := s.legs[side]; l != nil {
+		l.captured, l.prepared = nil, nil
+	}
 }

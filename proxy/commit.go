@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -39,6 +40,7 @@ func (c *conversation) ready(before []byte) error {
 // syncs sends a Sync, and hears the source up to ReadyForQuery. before is what
 // the client is told first, if nothing goes wrong.
 func (c *conversation) syncs(before []byte) (shadow.Ending, error) {
+	ours := c.commitsOurs()
 	c.out = append(c.out, synced...)
 	if err := c.write(); err != nil {
 		return shadow.Unknown, err
@@ -49,6 +51,10 @@ func (c *conversation) syncs(before []byte) (shadow.Ending, error) {
 		message, err := c.hear()
 		if err != nil {
 			return shadow.Unknown, err
+		}
+		if ours > 0 && bytes.IndexByte([]byte("123C"), message[0]) >= 0 {
+			ours--
+			continue
 		}
 		switch message[0] {
 		case 'E':
@@ -93,8 +99,15 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 	began := time.Now()
 	var failed error
 	var under *commit
-	how := shadow.Commit{Strict: c.m.strict, Authority: func() shadow.Ending {
-		under = s.server.pending.begin(tables)
+	if c.m.spoiled && c.m.same != nil {
+		tx.Abandon(shadow.CauseFailed) // nothing can be applied in it, and it will roll back
+	}
+	how := shadow.Commit{Strict: c.m.strict && !c.m.spoiled, Authority: func() shadow.Ending {
+		under = s.server.pending.begin(tx, tables)
+		if err := c.m.restore(); err != nil {
+			failed = s.legEnded(c.l, err)
+			return shadow.Unknown
+		}
 		ending, err := authority()
 		failed = err
 		return ending
@@ -103,18 +116,26 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 		how.Early = func() { _ = c.flushReply() }
 	}
 	c.held = true
+	c.m.implicit, c.m.tell = sync, c.tell
 	outcome, err := tx.Commit(how)
 	c.held = false
 	if under != nil {
 		s.server.pending.end(under, tables)
 	}
 	s.server.committed(tables, outcome, tx.Cause(), time.Since(began))
+	if outcome == shadow.Both {
+		s.server.differed(c.m.effects(), tx.ID())
+	}
+	begun := c.m.begun
 	c.m.forget()
+	if err != nil && c.giveUp != nil {
+		return c.giveUp(wordsOfCommit(err))
+	}
 	if err != nil && c.relayed != nil {
 		return c.s.reply(c.relayed, wordsOfCommit(err))
 	}
 	if err != nil {
-		return c.refuse(refusing{words: wordsOfCommit(err), ends: true, sync: sync || c.simple})
+		return c.refuse(refusing{words: wordsOfCommit(err), ends: true, begun: begun, sync: sync || c.simple})
 	}
 	failpoint.Hit(failpoint.Answered)
 	return failed
@@ -141,15 +162,20 @@ func wordsOfCommit(err error) *wire.Error {
 type refusing struct {
 	words *wire.Error
 	ends  bool // the transaction is over with it
+	begun bool // it was made an explicit one by us
 	sync  bool // the client's Sync has been reached, or there is none
 }
 
-// refuse answers with an error of ours: the source's transaction fails, too, and
-// the client is told as a server would.
+// refuse answers with an error of ours, which an operator may want to know of.
 func (c *conversation) refuse(r refusing) error {
 	c.s.server.opt.Log.Warn("a transaction was refused", "session", c.s.id, "error", r.words.Cause)
+	return c.fails(r)
+}
+
+// fails makes the source's transaction fail with words of ours.
+func (c *conversation) fails(r refusing) error {
 	var f pgwire.Flight
-	if r.ends && c.s.eng.Tx() != 'I' {
+	if r.begun || r.ends && c.s.eng.Tx() != 'I' {
 		f.Run("ROLLBACK")
 	} else {
 		f.Fail()
@@ -162,15 +188,23 @@ func (c *conversation) refuse(r refusing) error {
 	if err := c.write(); err != nil {
 		return err
 	}
+	var aside []byte // what the client would hear as well: settings that are taken back
 	for {
 		message, err := c.hear()
 		if err != nil {
 			return err
 		}
+		if message[0] == 'S' || message[0] == 'A' {
+			aside = append(aside, message...)
+		}
 		if message[0] != 'Z' {
 			continue
 		}
-		if err := c.tell(pgwire.AppendFailure(nil, r.words)); err != nil || !r.sync {
+		message = append([]byte(nil), message...)
+		if err := c.tell(pgwire.AppendFailure(nil, r.words)); err != nil {
+			return err
+		}
+		if err := c.tellAll(aside); err != nil || !r.sync {
 			return err
 		}
 		c.failed = false

@@ -28,16 +28,18 @@ type conversation struct {
 	simple bool   // the client has sent a simple query
 	fresh  bool   // nothing of a transaction was under way when it began
 	failed bool   // the source skips to the Sync, or the query has ended
+	ruled  bool   // it has had transaction control
 	drops  bool   // what it has bound may drop statements
 	held   bool   // nothing leaves for the client: a commit is under way
 	tag    []byte // of a simple query, until it is committed
 
-	relayed  *engine.Batch     // what is relayed in place of a conversation
-	header   []byte            // the description of a simple query's rows, until one comes
-	ahead    int               // characters of the text before the statement at hand
-	names    map[string]string // of the client's statements, by ours
-	refusal  *wire.Error       // why the transaction may not be committed
-	baseline []string          // what the source has counted before a statement
+	relayed  *engine.Batch                 // what is relayed in place of a conversation
+	giveUp   func(words *wire.Error) error // ends what is relayed and under way; nil: nothing is
+	header   []byte                        // the description of a simple query's rows, until one comes
+	ahead    int                           // characters of the text before the statement at hand
+	names    map[string]string             // of the client's statements, by ours
+	refusal  *wire.Error                   // why the transaction may not be committed
+	baseline seenBy                        // what the source has counted before a statement
 }
 
 // madeStatement is a statement that the batch has parsed.
@@ -58,6 +60,8 @@ type sourceOwed struct {
 	done  func(tag []byte)     // E: after its tag
 	keep  *[][]byte            // E: where its rows and tag are kept for the client
 	undo  func()               // if the source never comes to it
+	named func()               // B: gives our statement the name that the client has used
+	locks bool                 // E: it locks what the client's UPDATE behind it changes
 	late  bool                 // D: the source describes it, and a direct one would only with the first row
 	// rowsOnly: of a description, NoData is not the client's, as a simple query
 	// has none.
@@ -81,6 +85,7 @@ func (s *session) converse(in []byte, boundary byte) error {
 	c.fresh = s.eng.Settled()
 	if !c.m.open { // else what the tracker was told last is not all that has run
 		c.m.block = s.eng.Tx() != 'I'
+		c.m.spoiled = s.eng.Tx() == 'E'
 	}
 	c.failed = s.eng.Skips()
 	err := c.begin()
@@ -200,8 +205,7 @@ func (c *conversation) parse(message, body []byte) error {
 		c.made = map[string]*madeStatement{}
 	}
 	c.made[p.Name] = &madeStatement{c.s.planned(text, engine.TextKey(text)), text, p.ParameterOIDs}
-	c.forward(message, 'P')
-	return nil
+	return c.around(c.made[p.Name].plan, func() error { c.forward(message, 'P'); return nil })
 }
 
 // closes notes that a statement is gone.
@@ -223,7 +227,7 @@ func (c *conversation) statement(name string) *madeStatement {
 	}
 	st := c.s.eng.Mobile().Statements[name]
 	if st == nil {
-		return &madeStatement{plan: writes.Decide(nil, c.m.env)}
+		return &madeStatement{plan: writes.Decide(nil, c.m.names.env)}
 	}
 	p := c.s.plannedStatement(name)
 	return &madeStatement{plan: p.plan, text: p.text, oids: st.ParseTypes()}

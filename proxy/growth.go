@@ -36,6 +36,7 @@ type portal struct {
 	stmt *capturedStatement
 	bind pgproto3.Bind
 	rest [][]byte // answers that an Execute with a limit of rows has left
+	ran  bool     // it was executed
 }
 
 // growth is one execution of a captured statement.
@@ -61,7 +62,7 @@ var errRow = errors.New("a row of the source is not what it was asked for")
 func (g *growth) take(message []byte) (own []byte, err error) {
 	body := message[wire.HeaderSize:]
 	cells := len(g.plan.Pair.Cells)
-	if len(body) < 2 || number16(body) != g.own+cells+columnsOfOurs {
+	if len(body) < 2 || number16(body) != g.own+cells+g.plan.Ours() {
 		return nil, errRow
 	}
 	at := 2
@@ -101,8 +102,16 @@ func (g *growth) take(message []byte) (own []byte, err error) {
 	if err != nil || len(table) != 4 {
 		return nil, errRow
 	}
+	removed := false
+	if g.plan.Statement.Kind == rewrite.Merge {
+		action, err := next()
+		if err != nil {
+			return nil, err
+		}
+		removed = string(action) == "DELETE"
+	}
 	if pair := g.mapped.pairOf(binary.BigEndian.Uint32(table)); pair == g.plan.Pair {
-		g.keep(row)
+		g.keep(row, removed)
 	} else if pair == nil && g.plan.Pair.Source.Kind == rewrite.PartitionedTable && !contains(g.others, g.plan.Pair) {
 		g.others = append(g.others, g.plan.Pair) // a partition that is newer than the catalogs
 	} else if pair != nil && !contains(g.others, pair) {
@@ -117,10 +126,11 @@ func (g *growth) take(message []byte) (own []byte, err error) {
 	return out, nil
 }
 
-// keep keeps an image, or its key alone once there are too many.
-func (g *growth) keep(row rewrite.Image) {
+// keep keeps an image, or its key alone of a row that is gone, or once there are
+// too many.
+func (g *growth) keep(row rewrite.Image, removed bool) {
 	g.rows++
-	if !g.bulk {
+	if !g.bulk && !removed {
 		g.images = append(g.images, row)
 		for _, cell := range row {
 			g.bytes += len(cell) + 24
@@ -179,14 +189,10 @@ func (g *growth) left() []rewrite.RowKey {
 	return gone
 }
 
-// columnsOfOurs come behind the cells: the transaction's number, and the table
-// that the row is in, whatever its name means in the session.
-const columnsOfOurs = 2
-
 // formats are the result formats of a captured statement: the client's, one per
 // column, and ours.
-func (st *capturedStatement) formats(client []int16, pair *rewrite.Pair) []int16 {
-	out := make([]int16, 0, st.own+len(pair.Cells)+1)
+func (st *capturedStatement) formats(client []int16, plan *writes.Plan) []int16 {
+	out := make([]int16, 0, st.own+len(plan.Pair.Cells)+plan.Ours())
 	for i := range st.own {
 		switch {
 		case len(client) == 0:
@@ -197,8 +203,11 @@ func (st *capturedStatement) formats(client []int16, pair *rewrite.Pair) []int16
 			out = append(out, client[i])
 		}
 	}
-	out = append(out, image.Formats(pair)...)
-	return append(out, 1, 1)
+	out = append(out, image.Formats(plan.Pair)...)
+	for range plan.Ours() {
+		out = append(out, 1)
+	}
+	return out
 }
 
 // captureOf prepares a captured statement on the source's leg, where it is not
@@ -261,7 +270,7 @@ func (c *conversation) learn(st *capturedStatement, plan *writes.Plan) error {
 		case 't':
 			st.types = engine.TypeNumbers(message[wire.HeaderSize:])
 		case 'T':
-			st.own = number16(message[wire.HeaderSize:]) - len(plan.Pair.Cells) - columnsOfOurs
+			st.own = number16(message[wire.HeaderSize:]) - len(plan.Pair.Cells) - plan.Ours()
 		}
 	}})
 	return c.settle()
@@ -318,7 +327,7 @@ func (c *conversation) askOld(p *portal, g *growth) error {
 	if err := c.add(&pgproto3.Close{ObjectType: 'P', Name: p.stmt.old}); err != nil {
 		return err
 	}
-	c.owed = append(c.owed, sourceOwed{kind: 'B'}, sourceOwed{kind: 'E', ask: func(row [][]byte) error {
+	c.owed = append(c.owed, sourceOwed{kind: 'B', locks: true}, sourceOwed{kind: 'E', locks: true, ask: func(row [][]byte) error {
 		if key := rewrite.KeyFrom(row); !slices.Contains(g.old, key) || len(g.old) > oldKeysMost {
 			g.old = append(g.old, key) // a join may have a row several times
 		}

@@ -20,6 +20,7 @@ type leg struct {
 
 	serial   int                           // of captured statements: names are never used again
 	bare     bool                          // it cannot answer the client
+	applies  bool                          // its session has the settings of applies
 	prepared map[string]bool               // statements of ours that it has
 	captured map[uint64]*capturedStatement // at the source, by text and types
 }
@@ -42,8 +43,42 @@ func (s *Server) dial(ctx context.Context, side Side, purpose string) (conn net.
 }
 
 // openLeg dials a side and logs in there as the user of the client. What it
-// returns beside the leg is the greeting for the client.
+// returns beside the leg is the greeting for the client. Nothing is served on a
+// leg of a server's new life before it is known what that may have lost: the
+// source is dialled again then, as long as ctx lasts.
 func (s *Server) openLeg(ctx context.Context, at router.Side, startup wire.Startup, secret pgwire.Secret) (*leg, []byte, error) {
+	for {
+		dialled, err := s.dialling(ctx, at)
+		if err != nil {
+			s.opt.Observer.dialled(at, err)
+			return nil, nil, err
+		}
+		l, greeting, err := s.logIn(ctx, at, startup, secret)
+		if err != nil {
+			return nil, nil, err
+		}
+		err = dialled(ctx)
+		if err == nil {
+			return l, greeting, nil
+		}
+		_ = l.Close()
+		l.release()
+		if at == router.Target || ctx.Err() != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// dialling asks in which life a side is, before it is dialled; what it returns
+// says afterwards that the leg is of that life.
+func (s *Server) dialling(ctx context.Context, at router.Side) (func(context.Context) error, error) {
+	if m := s.opt.Mirror; m != nil && m.Dialling != nil {
+		return m.Dialling(ctx, at)
+	}
+	return func(context.Context) error { return nil }, nil
+}
+
+func (s *Server) logIn(ctx context.Context, at router.Side, startup wire.Startup, secret pgwire.Secret) (*leg, []byte, error) {
 	back, err := s.loginAt(ctx, s.live.Load().Sides[at], startup, secret)
 	s.opt.Observer.dialled(at, err)
 	if err != nil {

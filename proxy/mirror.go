@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -24,7 +25,14 @@ type MirrorOptions struct {
 	Mapped      *atomic.Pointer[Mapped]
 	Epoch       func() shadow.Epoch
 	Incarnation func() shadow.Incarnation // of the source
-	Ready       func(table string) bool   // its reads may be answered by the target
+	// Dialling is asked before a leg is dialled in which life its side is, and what
+	// it returns when the leg has logged in: an error of either says that this is
+	// not known, so that the leg may not be used. It may wait, as long as ctx
+	// lasts. nil: nobody is asked.
+	Dialling func(ctx context.Context, at router.Side) (dialled func(ctx context.Context) error, err error)
+	Ready    func(table string) bool // its reads may be answered by the target
+	// Dirty says that a row may differ, alone or with its table; nil: none does.
+	Dirty       func(table string, key rewrite.RowKey) bool
 	Budget      time.Duration
 	OpenFor     [2]time.Duration // of the breaker: the first time, and the longest; zero: its own
 	LockTimeout time.Duration
@@ -32,6 +40,7 @@ type MirrorOptions struct {
 	Rows        int           // limits.inline_rows
 	Bytes       int
 	Early       bool // mirror.answer: authority
+	OneServer   bool // both shapes are in one database
 	Uncaptured  Uncaptured
 	Definitions Definitions
 	Frame       int // bytes of a message that is held
@@ -77,6 +86,10 @@ type MirrorObserver struct {
 	// Missed tells of a delete that met no row at the target, and whether its key
 	// was taken there.
 	Missed func(followed bool)
+	// Effect tells of a row that the target did not have when an update or a delete
+	// of it came, which nothing explains; the transaction has ended on both sides,
+	// and with it the difference.
+	Effect func(table string, key rewrite.RowKey, id shadow.TxID)
 	// Fenced tells that the target refuses our epoch.
 	Fenced func()
 }
@@ -102,7 +115,8 @@ type targetTexts struct {
 	name string
 }
 
-// watched is a table whose changes the server counts.
+// watched is a table whose changes the server counts. One that is not mapped is
+// watched for its deferred triggers.
 type watched struct {
 	oid  uint32
 	pair *rewrite.Pair
@@ -116,11 +130,14 @@ type pending struct {
 }
 
 // commit is one that is under way.
-type commit struct{ done chan struct{} }
+type commit struct {
+	tx   *shadow.Tx // which changes no more
+	done chan struct{}
+}
 
 // begin notes a commit of tables.
-func (p *pending) begin(tables []string) *commit {
-	c := &commit{done: make(chan struct{})}
+func (p *pending) begin(tx *shadow.Tx, tables []string) *commit {
+	c := &commit{tx: tx, done: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all == nil {
@@ -294,6 +311,8 @@ func (m *Mapped) watch() []watched {
 		if pair := m.Plan.Pair(name); pair != nil && t.Kind == rewrite.OrdinaryTable {
 			m.watched = append(m.watched, watched{t.OID, pair})
 			m.byOID[t.OID] = pair
+		} else if pair == nil && t.Late() {
+			m.watched = append(m.watched, watched{t.OID, nil})
 		}
 	}
 	return m.watched

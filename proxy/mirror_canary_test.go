@@ -80,6 +80,8 @@ func TestCanaryWithWritesIsAsDirect(t *testing.T) {
 		{"a statement that is parsed twice", []step{{parseAs("s", "SELECT id FROM things"), bindTo("s"), execute, syncUp}, {parsed("INSERT INTO things VALUES (1, 1)"), bind, execute, parseAs("s", "SELECT 1"), bindTo("s"), execute, syncUp}, {parseAs("s", "SELECT 1"), syncUp}, {bindTo("s"), execute, syncUp}}},
 		{"WITH that writes", []step{q("WITH w AS (INSERT INTO things VALUES (1, 1) RETURNING *) SELECT * FROM w"), read}},
 		{"COPY", []step{{query("COPY things FROM STDIN"), data("1\t2\n"), done}, read, q("COPY things TO STDOUT")}},
+		{"COPY in a transaction", []step{q("BEGIN"), q("INSERT INTO things VALUES (1, 1)"), read, {query("COPY things FROM STDIN"), data("2\t2\n"), done}, read, q("UPDATE things SET v = 7"), read, q("COMMIT"), read}},
+		{"COPY in a transaction whose keys are not read", []step{q("BEGIN"), q("INSERT INTO things VALUES (1, 1)"), read, {query("COPY things FROM STDIN"), data("0x2\t2\n\\x33\t3\n"), done}, read, q("ROLLBACK"), q("BEGIN"), q("INSERT INTO things VALUES (1, 1)"), {query("COPY things FROM STDIN"), data("2\t2\r3\t2\r"), done}, read, q("COMMIT"), read}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n.afresh(t, "things, sums")

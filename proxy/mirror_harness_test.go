@@ -56,6 +56,13 @@ func (l *ledger) Settle(t shadow.Ticket, outcome shadow.Outcome, cause shadow.Ca
 
 func (l *ledger) Mark(*shadow.Intent, shadow.Cause) error { return errors.ErrUnsupported }
 
+// intents is how many there were.
+func (l *ledger) intents() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}
+
 // dirty are the tables with keys, or as a whole, that an outcome has left dirty.
 func (l *ledger) dirty() (keys map[string]int, whole []string) {
 	l.mu.Lock()
@@ -78,14 +85,33 @@ func (l *ledger) dirty() (keys map[string]int, whole []string) {
 	return keys, whole
 }
 
+// isDirty says that a row is dirty, alone or with its table.
+func (l *ledger) isDirty(table string, key rewrite.RowKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.all {
+		if !i.settled || i.outcome == shadow.Both || i.outcome == shadow.Neither {
+			continue
+		}
+		for _, t := range i.Tables {
+			if t.Table == table && (t.Whole || slices.Contains(t.Keys, key)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // mirrored is a proxy that mirrors a database of its own on the pair.
 type mirrored struct {
 	*shared
+	servers  dbserver.Pair
 	database string
 	journal  *ledger
 	seen     map[writes.Why]int
 	refused  []string
 	missed   atomic.Uint64 // deletes that met no row and took their key
+	effects  []string      // rows that the target did not have, by table and key
 	mapped   atomic.Pointer[Mapped]
 	direct   [router.Sides]*pgx.Conn
 }
@@ -100,20 +126,30 @@ var databases atomic.Int32
 // that mirrors it; m nil maps what has the same name.
 func newMirrored(t testing.TB, source, target []string, m *rewrite.Mapping, change func(*Options)) *mirrored {
 	t.Helper()
-	n := &mirrored{journal: &ledger{}, seen: map[writes.Why]int{}, database: fmt.Sprintf("mirror%d", databases.Add(1))}
-	for side, p := range sidesOf(pair) {
-		statements := source
-		if router.Side(side) == router.Target {
-			statements = append(slices.Clip(target), epochTable)
+	n := &mirrored{servers: pair}
+	n.begin(t, [router.Sides][]string{source, append(slices.Clip(target), epochTable)}, change)
+	n.load(t, m)
+	return n
+}
+
+// begin makes the databases and the proxy; what is mapped is put there later.
+func (n *mirrored) begin(t testing.TB, statements [router.Sides][]string, change func(*Options)) {
+	t.Helper()
+	n.journal, n.seen, n.database = &ledger{}, map[writes.Why]int{}, fmt.Sprintf("mirror%d", databases.Add(1))
+	for side, p := range sidesOf(n.servers) {
+		if side == 0 || p != n.servers.Source {
+			n.create(t, p, statements[side])
 		}
-		n.create(t, p, statements)
 		n.direct[side] = n.dial(t, p.Addr())
 	}
-	n.load(t, m)
 	n.shared = newShared(t, func(o *Options) {
+		for side, p := range sidesOf(n.servers) {
+			o.Live.Sides[side] = Side{Network: "tcp", Address: p.Addr()}
+		}
 		o.Mirror = &MirrorOptions{
 			Journal: n.journal, Mapped: &n.mapped, Epoch: func() shadow.Epoch { return 1 },
 			Incarnation: func() shadow.Incarnation { return "test" }, Ready: func(string) bool { return true },
+			Dirty:  n.journal.isDirty,
 			Budget: 5 * time.Second, LockTimeout: 2 * time.Second, Wait: time.Second, Rows: 10_000, Bytes: 16 << 20, Frame: 64 << 20,
 			Parse: parse.Limits{Bytes: 64 << 10, Operators: 1000},
 			Observer: MirrorObserver{
@@ -123,6 +159,9 @@ func newMirrored(t testing.TB, source, target []string, m *rewrite.Mapping, chan
 						t.Error("a delete met no row and its key was not taken")
 					}
 					n.missed.Add(1)
+				},
+				Effect: func(table string, key rewrite.RowKey, _ shadow.TxID) {
+					n.note(func() { n.effects = append(n.effects, table+" "+string(key)) })
 				},
 				Refused: func(code string) { n.note(func() { n.refused = append(n.refused, code) }) },
 			},
@@ -135,7 +174,6 @@ func newMirrored(t testing.TB, source, target []string, m *rewrite.Mapping, chan
 	n.shared.change(func(p *router.Snapshot) {
 		p.Phase, p.Mapped, p.Writes = router.Mirror, true, router.WritesUnset
 	})
-	return n
 }
 
 func (n *mirrored) create(t testing.TB, p *dbserver.Postgres, statements []string) {
@@ -193,6 +231,11 @@ func (n *mirrored) load(t testing.TB, m *rewrite.Mapping) {
 			t.Logf("mapping: %s %s.%s: %s", p.Check, p.Table, p.Column, p.Message)
 		}
 	}
+	n.put(plan)
+}
+
+// put puts a plan in force.
+func (n *mirrored) put(plan *rewrite.Plan) {
 	rights := map[rewrite.Name]writes.Rights{}
 	for name := range plan.Source.Tables {
 		rights[name] = writes.Rights{Select: true}

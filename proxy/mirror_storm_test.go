@@ -153,6 +153,9 @@ func TestMirrorUnderAStorm(t *testing.T) {
 	if len(whole) > 0 {
 		t.Errorf("tables are dirty as a whole: %v", whole)
 	}
+	if len(n.effects) > 0 {
+		t.Errorf("rows were missed at the target where nobody has taken any: %q", n.effects)
+	}
 	dirty := 0
 	for _, k := range keys {
 		dirty += k

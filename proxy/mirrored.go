@@ -18,12 +18,19 @@ import (
 // mirroring is what a session has whose writes are mirrored.
 type mirroring struct {
 	mapped *Mapped
-	env    *writes.Env
-	envKey string
-	state  uint32 // version of the session's state that env is of
-	local  bool   // a setting that env hangs on may have been changed within the transaction
+	names  *names // what names mean in the session; nil: it was not asked yet
+	state  uint32 // version of the session's state that names are of
+	stale  bool   // they may mean something else since, whatever the version
+	within bool   // the source was asked within the open transaction, whose end or savepoints may take that back
+	moving moving // what becomes of names in the middle of the batch at hand
 
-	other    *otherLeg  // of tx, while that is open
+	other    *otherLeg // of tx, while that is open
+	same     *sameLeg  // of tx, where both shapes are in one database
+	implicit bool      // tx is committed by a Sync; set at the commit point
+	begun    bool      // it has been made an explicit one there
+	lost     error     // the client's transaction is not what it was
+	spoiled  bool      // the client's transaction has failed, and nothing has ended that since
+	tell     func([]byte) error
 	strictly bool       // the transaction is stricter than READ COMMITTED, as the source has said
 	asked    bool       // it has been asked
 	tx       *shadow.Tx // of the client's transaction; nil: nothing was captured or noted in it
@@ -84,21 +91,17 @@ func (s *session) mirrors() bool {
 // are read in is asked of the source where it is not known.
 func (s *session) inspect(in []byte, b *engine.Batch) error {
 	m := s.mirror
-	if m.env == nil || m.state != s.eng.Mobile().Version || m.local {
-		if err := s.learnEnvironment(); err != nil {
+	m.moving = s.movesNames(in, b)
+	if m.moving == namesMove || s.namesAreStale() {
+		m.guessNames()
+	}
+	if m.moving != namesMove && m.stale && s.saysNames(in, b) {
+		if err := s.learnNames(); err != nil {
 			return err
 		}
 	}
+	m.stale = m.stale || b.Effects&pgsql.Names != 0 || m.within && b.Effects&pgsql.Transaction != 0
 	s.sum(in, b)
-	if b.Effects&pgsql.Names == 0 {
-		return nil
-	}
-	if len(b.Texts) > 1 && m.use.slow { // what a name means may change in the middle
-		m.environment(nil, nil, "", true)
-		m.state--
-		s.sum(in, b)
-	}
-	m.local = m.local || s.eng.Tx() != 'I'
 	return nil
 }
 
@@ -122,9 +125,6 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 			anew = append(anew, "")
 			plan := s.planned(text, engine.TextKey(text))
 			s.counts(plan, text)
-			if plan.Class == writes.Verbatim && m.use.relay != nil && namesMove(text) {
-				m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
-			}
 			if plan.Statement == nil && b.Effects&pgsql.Several != 0 {
 				m.use.relay = &writes.Plan{Class: writes.Verbatim, Why: writes.WhyUnread}
 				m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
@@ -137,6 +137,7 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 			}
 			made[string(name)] = &planned{s.planned(text, engine.TextKey(text)), text}
 			s.keepsAway(made[string(name)].plan)
+			m.use.slow = m.use.slow || m.mapped.Plan.Source.TypesAct && inputs(made[string(name)].plan)
 		case 'B':
 			name := string(engine.BoundName(body))
 			portal, _, _ := bytes.Cut(body, []byte{0})
@@ -151,6 +152,9 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 			}
 		case 'E':
 			m.use.slow = m.use.slow || s.bound(body, anew)
+			if b.Boundary == 'H' && m.use.apart == router.None {
+				m.use.apart = router.Mixed // what comes behind the Flush may write, and the transaction has begun
+			}
 		case 'D':
 			if name, ok := strings.CutPrefix(string(body), "S"); ok && made[strings.TrimSuffix(name, "\x00")] == nil {
 				s.keepsAway(s.plannedStatement(strings.TrimSuffix(name, "\x00")).plan)
@@ -206,7 +210,7 @@ type planned struct {
 func (s *session) plannedStatement(name string) *planned {
 	st := s.eng.Mobile().Statements[name]
 	if st == nil {
-		return &planned{plan: writes.Decide(nil, s.mirror.env)}
+		return &planned{plan: writes.Decide(nil, s.mirror.names.env)}
 	}
 	text := st.Text()
 	return &planned{s.planned(text, st.Key), text}
@@ -216,19 +220,23 @@ func (s *session) plannedStatement(name string) *planned {
 func (s *session) counts(p *writes.Plan, text []byte) {
 	u := &s.mirror.use
 	tally(p)
-	if tell := s.server.opt.Mirror.Observer.Defined; p.Reloads && tell != nil {
-		defer tell()
+	if p.Reloads && s.server.opt.Mirror.Observer.Defined != nil {
+		s.defines.Store(true)
 	}
 	switch p.Class {
 	case writes.Pass:
-		if p.Statement.Kind == rewrite.CopyIn {
+		if copies(p) && s.mirror.moving != namesStay {
+			u.relay, u.slow = &writes.Plan{Statement: p.Statement, Class: writes.Copy, Why: writes.WhyUnknown}, true
+			u.pairs = append(u.pairs, s.mirror.mapped.Plan.Pairs...)
+		} else if copies(p) {
 			u.copy = p
 		}
 	case writes.Control:
 		u.slow = u.slow || s.mirror.tx != nil || controlOf(text).op == savepointOp && s.eng.Side() == router.Source
 		return
 	case writes.Copy, writes.Verbatim, writes.Definition:
-		if p.Harmless() && s.mirror.tx == nil {
+		doubt := s.mirror.moving != namesStay && slices.ContainsFunc(p.Parts, func(part writes.Part) bool { return copies(part.Plan) })
+		if p.Harmless() && s.mirror.tx == nil && !doubt {
 			break
 		}
 		u.slow = true
@@ -236,7 +244,7 @@ func (s *session) counts(p *writes.Plan, text []byte) {
 			u.relay = p
 		}
 		for _, part := range p.Parts { // nobody asks behind them what they have changed
-			if part.Class == writes.Probe || part.Class == writes.Body {
+			if doubt || part.Watch || part.Class == writes.Probe || part.Class == writes.Body {
 				u.pairs = append(u.pairs, s.mirror.mapped.Plan.Pairs...)
 				break
 			}
@@ -294,6 +302,8 @@ func (s *session) against() router.Reason {
 	switch {
 	case m.use.slow:
 		return router.Writing
+	case s.server.opt.Mirror.OneServer:
+		return router.Shape // until reads are rewritten
 	case m.use.apart != router.None:
 		return m.use.apart
 	case m.tx != nil && !m.tx.Empty():
@@ -324,6 +334,7 @@ const (
 // forget drops what belongs to a transaction that has ended.
 func (m *mirroring) forget() {
 	m.tx, m.other, m.strict, m.asked, m.strictly = nil, nil, false, false, false
+	m.same, m.begun, m.lost = nil, false, nil
 }
 
 // mirrorTx is the mirror of the client's transaction, begun now if need be.
@@ -334,6 +345,7 @@ func (s *session) mirrorTx() *shadow.Tx {
 		m.tx = shadow.Begin(shadow.Options{
 			Open: s.openOther, Journal: o.Journal, Epoch: o.Epoch(), Incarnation: o.Incarnation(),
 			Budget: shadow.Budget{Wait: o.Budget, Rows: o.Rows, Bytes: o.Bytes}, Others: s.server.pending.waitAll,
+			Atomic: o.OneServer,
 		})
 	}
 	return m.tx

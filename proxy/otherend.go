@@ -26,7 +26,7 @@ func (o *otherLeg) RollbackTo(depth int) error {
 	if err := o.flush(time.Now().Add(o.s.server.opt.Mirror.Budget)); err != nil {
 		return err
 	}
-	o.missed = nil
+	o.missed, o.effects = nil, nil // what was brought over may be taken back with it: the next one finds it
 	return o.control("ROLLBACK TO SAVEPOINT ", depth)
 }
 
@@ -65,6 +65,7 @@ func (o *otherLeg) Committed(budget time.Duration) error {
 			if !committed {
 				return errTarget
 			}
+			o.l.applies = o.l.applies || o.keeps
 			return o.l.SetDeadline(noDeadline)
 		case 'C':
 			committed = bytes.HasPrefix(message[wire.HeaderSize:], []byte("COMMIT"))

@@ -30,8 +30,13 @@ type otherLeg struct {
 	ops    int
 	missed []missed
 	failed error
-	locked bool
-	fenced bool
+
+	explained map[rowOf]bool // rows that another transaction may be about to bring
+	effects   []rowOf        // rows that should have been there
+	locked    bool
+	fenced    bool
+	keeps     bool               // its settings outlast it
+	tell      func([]byte) error // of the client, where the leg is the client's own; else nil
 
 	settings [][]byte // of the session, in the order of applySettings
 }
@@ -91,6 +96,8 @@ const (
 	nameBegin    = pgwire.Reserved + "_begin"
 	nameLock     = pgwire.Reserved + "_lock"
 	nameFence    = pgwire.Reserved + "_fence"
+	nameKeep     = pgwire.Reserved + "_keep"
+	nameEpoch    = pgwire.Reserved + "_epoch"
 	nameCommit   = pgwire.Reserved + "_commit"
 	nameRollback = pgwire.Reserved + "_rollback"
 	nameTruncate = pgwire.Reserved + "_truncate"
@@ -98,9 +105,9 @@ const (
 
 // applySettings are what a mirrored transaction sets for itself, whatever the
 // session has set (ENGINE §6.4); the client's reads within it have theirs.
-var applySettings = []struct{ name, value string }{
-	{"lock_timeout", ""}, // mirror.lock_timeout
-	{"statement_timeout", "0"},
+var applySettings = []applySetting{
+	{"lock_timeout", ""},      // mirror.lock_timeout
+	{"statement_timeout", ""}, // none, or the budget on the client's own leg
 	{"idle_in_transaction_session_timeout", "0"},
 	{"role", "none"},
 	{"search_path", "pg_catalog"},
@@ -112,27 +119,40 @@ var applySettings = []struct{ name, value string }{
 	{"crossfade.mirror", "on"}, // for triggers that are not to fire for mirrored rows
 }
 
+type applySetting struct{ name, value string }
+
 // fenceText begins a mirrored transaction: the fence, the session's settings and
 // then those of the applies. What is asked for first is read first.
-var fenceText = func() string {
+var fenceText, keepText = beginning("true"), beginning("false")
+
+// epochText is the fence alone, on a leg whose session has the settings.
+const epochText = "SELECT e.epoch, e.side FROM crossfade.epoch AS e WHERE e.one"
+
+func beginning(local string) string {
 	text := "SELECT e.epoch, e.side"
 	for _, s := range applySettings {
 		text += ", pg_catalog.current_setting('" + s.name + "', true)"
 	}
 	for _, s := range applySettings {
 		value := "'" + s.value + "'"
-		if s.name == "lock_timeout" {
+		switch s.name {
+		case "lock_timeout":
 			value = "$1"
+		case "statement_timeout":
+			value = "$2"
 		}
-		text += ", pg_catalog.set_config('" + s.name + "', " + value + ", true)"
+		text += ", pg_catalog.set_config('" + s.name + "', " + value + ", " + local + ")"
 	}
 	return text + " FROM crossfade.epoch AS e WHERE e.one"
-}()
+}
 
 // openOther begins a mirrored transaction on the session's leg at the target.
 func (s *session) openOther() (shadow.Leg, error) {
 	if why := s.server.unmirrored(); why != "" {
 		return nil, shadow.ErrRefused{Cause: why}
+	}
+	if s.server.opt.Mirror.OneServer {
+		return s.openSame()
 	}
 	if s.hung[router.Target].Load() || s.legs[router.Target] != nil && s.legs[router.Target].ended() {
 		s.dropLeg(router.Target)
@@ -149,11 +169,27 @@ func (s *session) openOther() (shadow.Leg, error) {
 	o := &otherLeg{s: s, l: s.legs[router.Target], mapped: s.mirror.mapped, last: map[rowOf]int{}}
 	s.mirror.other = o
 	o.say(nameBegin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE", 'X', nil, nil, nil)
-	o.say(nameLock, shadow.FenceLock, 'L', nil, nil, nil)
-	timeout := strconv.FormatInt(s.server.opt.Mirror.LockTimeout.Milliseconds(), 10)
-	o.say(nameFence, fenceText, 'F', nil, nil, [][]byte{[]byte(timeout)})
+	o.fences(0)
 	return o, nil
 }
+
+// fences adds what begins every mirrored transaction: the fence's lock, its row
+// and the settings. A statement may take as long as that; 0: any time.
+func (o *otherLeg) fences(statement time.Duration) {
+	o.say(nameLock, shadow.FenceLock, 'L', nil, nil, nil)
+	args := [][]byte{milliseconds(o.s.server.opt.Mirror.LockTimeout), milliseconds(statement)}
+	switch {
+	case o.l.applies:
+		o.say(nameEpoch, epochText, 'F', nil, nil, nil)
+	case o.l.bare: // nobody else has settings there: the next transaction has them already
+		o.keeps = true
+		o.say(nameKeep, keepText, 'F', nil, nil, args)
+	default:
+		o.say(nameFence, fenceText, 'F', nil, nil, args)
+	}
+}
+
+func milliseconds(d time.Duration) []byte { return strconv.AppendInt(nil, d.Milliseconds(), 10) }
 
 // say adds one statement, prepared once per leg under a name of ours.
 func (o *otherLeg) say(name, text string, kind byte, types []uint32, formats []int16, args [][]byte) {
@@ -164,9 +200,17 @@ func (o *otherLeg) say(name, text string, kind byte, types []uint32, formats []i
 		o.owed = append(o.owed, owedReply{kind: 'P', name: name})
 		o.l.knows(name)
 	}
-	o.add(&pgproto3.Bind{PreparedStatement: name, ParameterFormatCodes: formats, Parameters: args})
-	o.add(&pgproto3.Execute{})
+	portal := ""
+	if o.tell != nil {
+		portal = nameSame // the client may have bound the one without a name
+	}
+	o.add(&pgproto3.Bind{DestinationPortal: portal, PreparedStatement: name, ParameterFormatCodes: formats, Parameters: args})
+	o.add(&pgproto3.Execute{Portal: portal})
 	o.owed = append(o.owed, owedReply{kind: 'B'}, owedReply{kind: kind})
+	if portal != "" {
+		o.add(&pgproto3.Close{ObjectType: 'P', Name: portal})
+		o.owed = append(o.owed, owedReply{kind: 'C'})
+	}
 }
 
 // knows notes that a statement of ours is being prepared on the leg.
@@ -196,7 +240,7 @@ func (o *otherLeg) write(budget time.Duration) error {
 	if len(o.buf) == 0 {
 		return nil
 	}
-	if err := o.l.SetDeadline(time.Now().Add(budget)); err != nil {
+	if err := o.l.SetDeadline(o.deadline(time.Now().Add(budget))); err != nil {
 		return o.broke(err)
 	}
 	_, err := o.l.Write(o.buf)
@@ -209,8 +253,20 @@ func (o *otherLeg) write(budget time.Duration) error {
 	return nil
 }
 
+// deadline is when the target is late. On the client's own leg the server itself
+// says so, and the connection outlives it.
+func (o *otherLeg) deadline(at time.Time) time.Time {
+	if o.tell != nil {
+		return noDeadline
+	}
+	return at
+}
+
 // broke is the end of the leg.
 func (o *otherLeg) broke(err error) error {
+	if o.failed == nil && o.tell != nil {
+		o.failed = fmt.Errorf("%w: %w", errLost, err)
+	}
 	if o.failed == nil {
 		o.failed = o.s.targetBroke(err)
 	}
@@ -231,12 +287,16 @@ func (s *session) targetBroke(err error) error {
 // Apply sends a change.
 func (o *otherLeg) Apply(c *shadow.Change) error {
 	o.ops++
+	o.explain(c)
 	o.apply(c)
 	for key := range o.rows(c) {
 		o.last[key] = o.ops
 	}
-	if len(o.owed) > outstandingMost {
+	switch {
+	case len(o.owed) > outstandingMost:
 		return o.Await(o.s.server.opt.Mirror.Budget)
+	case o.ops == 1 && !o.s.mirror.block: // the commit, as like as not, is next
+		return nil
 	}
 	return o.write(o.s.server.opt.Mirror.Budget)
 }
@@ -277,7 +337,7 @@ func (o *otherLeg) flush(deadline time.Time) error {
 	if err := o.write(time.Until(deadline)); err != nil {
 		return err
 	}
-	if err := o.l.SetReadDeadline(deadline); err != nil {
+	if err := o.l.SetReadDeadline(o.deadline(deadline)); err != nil {
 		return o.broke(err)
 	}
 	for len(o.owed) > 0 {
@@ -297,7 +357,7 @@ func (o *otherLeg) flush(deadline time.Time) error {
 func (o *otherLeg) heard(message []byte) error {
 	switch message[0] {
 	case 'N', 'S', 'A':
-		return nil
+		return o.aside(message)
 	case 'E':
 		o.forgetUnparsed()
 		return o.refused(message)
@@ -357,8 +417,8 @@ func (o *otherLeg) fence(message []byte) error {
 		o.locked = len(row) == 1 && string(row[0]) == "t"
 	case 'F':
 		epoch := strconv.FormatUint(uint64(o.s.server.opt.Mirror.Epoch()), 10)
-		o.fenced = o.locked && len(row) > 2+len(applySettings) && string(row[0]) == epoch && string(row[1]) == router.Source.String()
-		if o.fenced {
+		o.fenced = o.locked && len(row) >= 2 && string(row[0]) == epoch && string(row[1]) == router.Source.String()
+		if o.fenced && len(row) > 2+len(applySettings) {
 			o.settings = row[2 : 2+len(applySettings)]
 		}
 	}

@@ -28,7 +28,7 @@ func (s *session) againstOwn() router.Reason {
 	m := s.mirror
 	l := s.legs[router.Target]
 	switch {
-	case s.eng.Side() != router.Source || !m.tx.Open() || m.other == nil || m.other.l != l:
+	case s.eng.Side() != router.Source || !m.tx.Open() || m.tx.Lacks() || m.other == nil || m.other.l != l:
 		return router.OwnWrites
 	case s.eng.Tx() != 'T' || m.open || l == nil || l.bare || s.share.versions[router.Target] != s.eng.Mobile().Version:
 		return router.OwnWrites
@@ -41,7 +41,7 @@ func (s *session) againstOwn() router.Reason {
 // transaction's own writes.
 func (s *session) ownReadable(boundary byte) bool {
 	m := s.mirror
-	if boundary != 'Q' && boundary != 'S' || m.local {
+	if boundary != 'Q' && boundary != 'S' || m.stale || m.within {
 		return false
 	}
 	for _, pair := range m.use.reads {

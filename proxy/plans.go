@@ -1,15 +1,14 @@
 package proxy
 
 import (
+	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/crossfade-db/crossfade/proxy/writes"
 	"github.com/crossfade-db/crossfade/rewrite"
-	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
 	"github.com/crossfade-db/crossfade/router"
 )
@@ -41,13 +40,21 @@ var parsers = make(chan struct{}, 4)
 func (s *session) planned(text []byte, key uint64) *writes.Plan {
 	m := s.mirror
 	if s.eng.Reading().Backslashes || s.eng.Pinned() == router.PinEncoding {
-		return writes.Decide(nil, m.env) // its bytes mean something else (DEPENDENCIES)
+		return writes.Decide(nil, m.names.env) // its bytes mean something else (DEPENDENCIES)
 	}
-	known := m.mapped.plans.known(exactKey{key, m.envKey})
-	if known != nil {
+	plan := s.plannedBy(m.names, text, key)
+	if m.moving != namesMayMove {
+		return plan
+	}
+	return doubted(plan, s.plannedBy(m.guess(), text, key))
+}
+
+// plannedBy is what becomes of a text if its names mean that.
+func (s *session) plannedBy(n *names, text []byte, key uint64) *writes.Plan {
+	if known := s.mirror.mapped.plans.known(exactKey{key, n.key}); known != nil {
 		return known
 	}
-	return s.planAnew(text, key)
+	return s.planAnew(n, text, key)
 }
 
 func (p *plans) known(key exactKey) *writes.Plan {
@@ -57,14 +64,14 @@ func (p *plans) known(key exactKey) *writes.Plan {
 }
 
 // planAnew looks for the shape of a text, and analyses what is not known.
-func (s *session) planAnew(text []byte, key uint64) *writes.Plan {
+func (s *session) planAnew(n *names, text []byte, key uint64) *writes.Plan {
 	m := s.mirror
 	cache := &m.mapped.plans
 	m.normal = m.normal[:0]
 	normal, ok := parse.Key(text, m.normal)
 	m.normal = normal
 	if ok {
-		shape := shapeKey{string(normal), m.envKey}
+		shape := shapeKey{string(normal), n.key}
 		cache.mu.RLock()
 		like := cache.shapes[shape]
 		cache.mu.RUnlock()
@@ -75,15 +82,15 @@ func (s *session) planAnew(text []byte, key uint64) *writes.Plan {
 				return &plan
 			}
 		}
-		plan := s.analyse(text, normal)
+		plan := s.analyse(n, text, normal)
 		if plan.Statement != nil {
 			cache.keep(func() { cache.shapes[shape] = plan })
 		}
-		cache.keep(func() { cache.exact[exactKey{key, m.envKey}] = plan })
+		cache.keep(func() { cache.exact[exactKey{key, n.key}] = plan })
 		return plan
 	}
-	plan := s.analyse(text, text)
-	cache.keep(func() { cache.exact[exactKey{key, m.envKey}] = plan })
+	plan := s.analyse(n, text, text)
+	cache.keep(func() { cache.exact[exactKey{key, n.key}] = plan })
 	return plan
 }
 
@@ -97,56 +104,28 @@ func (p *plans) keep(put func()) {
 }
 
 // analyse parses a text, in one of a few places.
-func (s *session) analyse(text, normal []byte) *writes.Plan {
+func (s *session) analyse(n *names, text, normal []byte) *writes.Plan {
 	parsers <- struct{}{}
 	defer func() { <-parsers }()
 	st, err := parse.Analyse(text, s.server.opt.Mirror.Parse)
 	if err != nil {
 		st = nil
 	}
-	plan := writes.Decide(st, s.mirror.env)
-	if plan.Class == writes.Definition && grants(text) {
-		plan.Class, plan.Reloads = writes.Pass, true
-	}
+	plan := writes.Decide(st, n.env)
 	if tally := s.server.opt.Mirror.Observer.Tally; tally != nil {
 		plan.Tally = tally(digest(normal), kindOf(plan), plan.Tables())
 	}
 	return plan
 }
 
-// grants says that a definition changes who may do what, and no table's shape.
-func grants(text []byte) bool {
-	switch firstWordOf(text) {
-	case "grant", "revoke", "comment":
-		return true
-	default:
-		return false
-	}
-}
-
-func firstWordOf(text []byte) string {
-	var s pgsql.Scanner
-	s.Reset(text, 0)
-	if !s.Next() {
-		return ""
-	}
-	return strings.ToLower(string(text[s.Token().Start:s.Token().End]))
-}
-
 // digest names a statement: xxh64 of its text without literals.
-func digest(normal []byte) string { return strconv.FormatUint(xxhash.Sum64(normal), 16) }
+func digest(normal []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(normal)) }
 
 func kindOf(p *writes.Plan) string {
 	if p.Statement == nil {
 		return rewrite.Unknown.String()
 	}
 	return p.Statement.Kind.String()
-}
-
-// environment makes the session's texts mean what they do under a search_path.
-func (m *mirroring) environment(path, temporary []string, login string, role bool) {
-	m.env = &writes.Env{Plan: m.mapped.Plan, Path: path, Temporary: temporary, Rights: m.mapped.Rights[login], Role: role, Encoded: m.encoded}
-	m.envKey = strings.Join(path, "\x00") + "\x01" + strings.Join(temporary, "\x00") + "\x01" + login + "\x01" + strconv.FormatBool(role) + strconv.FormatBool(m.encoded)
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/crossfade-db/crossfade/proxy/engine"
 	"github.com/crossfade-db/crossfade/proxy/writes"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/router"
 	"github.com/crossfade-db/crossfade/shadow"
 	"github.com/crossfade-db/crossfade/wire"
@@ -69,7 +70,7 @@ func (c *conversation) part(part writes.Part) error {
 	_ = c.add(&pgproto3.Parse{Query: string(part.Text)})
 	_ = c.add(&pgproto3.Bind{})
 	_ = c.add(&pgproto3.Describe{ObjectType: 'P'})
-	c.owed = append(c.owed, sourceOwed{kind: 'P'}, sourceOwed{kind: 'B'}, sourceOwed{kind: 'D', pass: true, rowsOnly: true, late: plan.Why == writes.WhyCTE})
+	c.owed = append(c.owed, sourceOwed{kind: 'P'}, sourceOwed{kind: 'B'}, sourceOwed{kind: 'D', pass: true, rowsOnly: true, late: plan.Why == writes.WhyCTE || plan.Class != writes.Pass && plan.Statement != nil && plan.Statement.Returning})
 	switch plan.Class {
 	case writes.Pass:
 		c.owed = append(c.owed, run(true))
@@ -84,7 +85,8 @@ func (c *conversation) part(part writes.Part) error {
 // partCaptured runs a captured statement of a simple query. Its text is seen
 // once as often as not, so it is prepared under no name.
 func (c *conversation) partCaptured(made *madeStatement) error {
-	st, err := c.captureOf(made)
+	var st *capturedStatement
+	err := c.around(made.plan, func() (err error) { st, err = c.captureOf(made); return err })
 	if err != nil || c.failed {
 		return err
 	}
@@ -93,7 +95,7 @@ func (c *conversation) partCaptured(made *madeStatement) error {
 	if err != nil {
 		return err
 	}
-	_ = c.add(&pgproto3.Bind{PreparedStatement: st.name, ResultFormatCodes: st.formats(nil, made.plan.Pair)})
+	_ = c.add(&pgproto3.Bind{PreparedStatement: st.name, ResultFormatCodes: st.formats(nil, made.plan)})
 	c.owed = append(c.owed, sourceOwed{kind: 'B'})
 	if made.plan.Statement.Returning {
 		_ = c.add(&pgproto3.Describe{ObjectType: 'P'})
@@ -180,12 +182,17 @@ func endingOf(tag []byte) shadow.Ending {
 
 // control runs a statement of transaction control, and follows it.
 func (c *conversation) control(what control, run func() (shadow.Ending, error)) error {
+	c.ruled = true
 	if err := c.settle(); err != nil || c.failed {
 		return err
 	}
 	if (what.op == commitOp || what.op == prepareOp) && c.m.tx != nil {
+		if !c.m.block && c.s.server.opt.Mirror.OneServer {
+			c.m.tx.Abandon(shadow.CauseUncaptured) // there can be no savepoint before it
+		}
 		c.m.block = false
 		err := c.commit(false, run)
+		c.m.spoiled = false
 		c.m.block = c.m.block || what.chain && !c.failed
 		return err
 	}
@@ -204,7 +211,7 @@ func (c *conversation) followed(what control, ending shadow.Ending) {
 	case beginOp:
 		c.m.block = c.m.block || done
 	case rollbackOp:
-		c.m.block = what.chain
+		c.m.block, c.m.spoiled = what.chain, false
 		c.s.endMirror()
 	case savepointOp:
 		if done {
@@ -215,11 +222,12 @@ func (c *conversation) followed(what control, ending shadow.Ending) {
 			c.m.tx.Release(what.name)
 		}
 	case rollbackToOp:
+		c.m.spoiled = c.m.spoiled && c.failed
 		if c.m.tx != nil && !c.failed {
 			c.m.tx.RollbackTo(what.name)
 		}
 	case commitOp, prepareOp:
-		c.m.block = what.chain
+		c.m.block, c.m.spoiled = what.chain, false
 	case otherControl:
 	}
 }
@@ -253,22 +261,16 @@ func (c *conversation) functionCall(message []byte) error {
 // change dirty before it: COPY, definitions, and texts that commit in the middle.
 func (s *session) relayMarked(b *engine.Batch) error {
 	use := &s.mirror.use
+	if d := s.copyOf(b); d != nil {
+		return s.relayCopy(b, d)
+	}
 	c := &conversation{s: s, m: s.mirror, l: s.legs[router.Source], relayed: b}
 	if c.refuses(use.relay) {
 		return s.reply(b, c.refusal)
 	}
 	s.server.uncaptured(use.relay.Why)
-	if tell := s.server.opt.Mirror.Observer.Defined; tell != nil && use.relay.Class == writes.Definition {
-		defer tell()
-	}
-	tx := s.mirrorTx()
-	ends := use.relay.Class == writes.Verbatim
-	if ends {
-		tx.Abandon(shadow.CauseUncaptured)
-	}
-	for _, pair := range use.pairs {
-		tx.Whole(pair.Name(), shadow.CauseUncaptured)
-	}
+	ends := use.relay.Class == writes.Verbatim || b.Effects&pgsql.Transaction != 0
+	tx := s.markPairs(ends)
 	switch {
 	case tx.Empty():
 		s.endMirror()
@@ -276,7 +278,7 @@ func (s *session) relayMarked(b *engine.Batch) error {
 	case s.eng.Tx() != 'I' && !ends:
 		return s.forward(b)
 	}
-	return c.commit(true, func() (shadow.Ending, error) {
+	err := c.commit(true, func() (shadow.Ending, error) {
 		s.ran.Store(false)
 		s.pumping.Store(true)
 		defer s.pumping.Store(false)
@@ -289,6 +291,23 @@ func (s *session) relayMarked(b *engine.Batch) error {
 		}
 		return shadow.RolledBack, nil // nothing of it has run
 	})
+	if err == nil && s.mirror != nil && s.eng.Tx() == 'T' && len(s.mirror.use.pairs) > 0 {
+		s.markPairs(true) // what it has changed is not committed yet
+	}
+	return err
+}
+
+// markPairs makes what the batch at hand may change dirty with its transaction;
+// gone says that nothing of that is mirrored any more.
+func (s *session) markPairs(gone bool) *shadow.Tx {
+	tx := s.mirrorTx()
+	if gone {
+		tx.Abandon(shadow.CauseUncaptured)
+	}
+	for _, pair := range s.mirror.use.pairs {
+		tx.Whole(pair.Name(), shadow.CauseUncaptured)
+	}
+	return tx
 }
 
 // pump relays until the session is settled.

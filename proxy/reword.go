@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"github.com/crossfade-db/crossfade/wire"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
 )
 
 // reworded is an error of the source in the client's words: its statement's name
-// in place of ours, and a position in the text that it has sent.
-func (c *conversation) reworded(message []byte) []byte {
+// in place of ours, and a position in the text that it has sent. locks says that
+// it is about the rows that the client's UPDATE would have met next.
+func (c *conversation) reworded(message []byte, locks bool) []byte {
 	ours := bytes.Contains(message, []byte(pgwire.Reserved))
-	if c.ahead == 0 && !ours {
+	if c.ahead == 0 && !ours && !locks {
 		return message
 	}
 	out := append([]byte(nil), message[:wire.HeaderSize]...)
@@ -22,7 +24,11 @@ func (c *conversation) reworded(message []byte) []byte {
 		if end < 0 {
 			return message
 		}
-		out = append(append(out, fields[0]), c.field(fields[0], fields[1:end])...)
+		value := c.field(fields[0], fields[1:end])
+		if locks {
+			value = updates.Replace(value)
+		}
+		out = append(append(out, fields[0]), value...)
 		out = append(out, 0)
 		fields = fields[end+1:]
 	}
@@ -31,16 +37,19 @@ func (c *conversation) reworded(message []byte) []byte {
 	return out
 }
 
-func (c *conversation) field(kind byte, value []byte) []byte {
+// updates are the words of an UPDATE in place of those of a lock.
+var updates = strings.NewReplacer("cannot execute SELECT FOR UPDATE in", "cannot execute UPDATE in", "while locking tuple", "while updating tuple")
+
+func (c *conversation) field(kind byte, value []byte) string {
 	switch kind {
 	case 'P':
 		if at, err := strconv.Atoi(string(value)); err == nil {
-			return strconv.AppendInt(nil, int64(at+c.ahead), 10)
+			return strconv.Itoa(at + c.ahead)
 		}
 	case 'M', 'D', 'H', 'W':
 		for ours, name := range c.names {
 			value = bytes.ReplaceAll(value, []byte(ours), []byte(name))
 		}
 	}
-	return value
+	return string(value)
 }

@@ -28,8 +28,11 @@ type session struct {
 	slot    *cancelSlot
 	share   *sharing    // nil: there is no target
 	mirror  *mirroring  // nil: its writes are not mirrored
+	defines atomic.Bool // its transaction has changed what the catalogs say
 	ran     atomic.Bool // a statement has ended well while pumping
+	erred   atomic.Bool // a statement has failed while pumping
 	pumping atomic.Bool // whoever relays for it waits for the end of a statement
+	data    *copyStream // of a COPY of a mapped table that is under way; nil: there is none
 	both    *both       // nil until the session first needed a second reader
 	order   atomic.Uint32
 	hung    [router.Sides]atomic.Bool // the server has ended its side of the leg
@@ -67,6 +70,9 @@ func (s *session) run() {
 	}
 	end := s.judge(err)
 	s.endMirror()
+	if s.defines.Load() { // nobody knows how its transaction has ended
+		s.server.opt.Mirror.Observer.Defined()
+	}
 	if end.why == EndKilled {
 		s.cancelOwn()
 	}
@@ -250,6 +256,9 @@ func (s *session) fillClient() error {
 // feedUpTo gives the engine at most n bytes of what the client has sent.
 func (s *session) feedUpTo(n int) (int, error) {
 	var space [4]engine.Action
+	if s.data != nil {
+		n = s.data.upTo(s.client.unread()[:n])
+	}
 	s.timing.asked(s.both == nil)
 	used, in, actions := s.stepClient(n, space[:0])
 	l := s.legs[s.eng.Side()]
@@ -258,6 +267,9 @@ func (s *session) feedUpTo(n int) (int, error) {
 		return used, s.legRefused(l, err)
 	case done.why != engine.None:
 		return used, s.broken(done.why)
+	}
+	if s.data != nil {
+		s.data.passed(in[:used])
 	}
 	s.client.use(used)
 	s.timing.sent()
@@ -292,8 +304,9 @@ func (s *session) feedLeg(l *leg) error {
 	}
 	l.use(step.used)
 	if step.counts != (engine.Counts{}) {
-		if step.counts.OK > 0 && s.pumping.Load() {
-			s.ran.Store(true)
+		if s.pumping.Load() {
+			s.ran.Store(s.ran.Load() || step.counts.OK > 0)
+			s.erred.Store(s.erred.Load() || step.counts.Failed > 0)
 		}
 		s.server.opt.Observer.answered(s.id, l.side, step.counts)
 	}
@@ -327,7 +340,7 @@ func (s *session) clientFailed(err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return &ending{why: EndClientGone, cause: err}
 	}
-	if s.order.CompareAndSwap(orderPark, orderNone) && s.park() {
+	if s.order.CompareAndSwap(orderPark, orderNone) && s.data == nil && s.park() {
 		return errParked
 	}
 	if err := s.client.SetReadDeadline(noDeadline); err != nil {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -35,10 +36,15 @@ func (c *conversation) bind(message, body []byte) error {
 	}
 	c.m.portals[b.DestinationPortal] = p
 	if made.plan.Class != writes.Capture {
+		return c.around(made.plan, func() error { c.forward(message, 'B'); return nil })
+	}
+	if c.s.eng.Tx() == 'E' && !c.ruled {
+		delete(c.m.portals, b.DestinationPortal) // the server says what it says in a failed transaction
 		c.forward(message, 'B')
 		return nil
 	}
-	st, err := c.captureOf(made)
+	var st *capturedStatement
+	err := c.around(made.plan, func() (err error) { st, err = c.captureOf(made); return err })
 	if err != nil || c.failed {
 		return err
 	}
@@ -54,12 +60,11 @@ func (c *conversation) bind(message, body []byte) error {
 	}
 	own := b
 	own.PreparedStatement = st.name
-	own.ResultFormatCodes = st.formats(b.ResultFormatCodes, made.plan.Pair)
-	if err := c.add(&own); err != nil {
-		return err
-	}
-	c.owed = append(c.owed, sourceOwed{kind: 'B', pass: true})
-	return nil
+	own.ResultFormatCodes = st.formats(b.ResultFormatCodes, made.plan)
+	return c.around(made.plan, func() error {
+		c.owed = append(c.owed, sourceOwed{kind: 'B', pass: true, named: func() { c.names[st.name] = b.PreparedStatement }})
+		return c.add(&own)
+	})
 }
 
 // describe passes a Describe on; that of a captured portal is cut back.
@@ -156,6 +161,13 @@ func (c *conversation) executeCaptured(p *portal, name string, body []byte) erro
 	if len(p.rest) > 0 {
 		return c.goOn(p, limit)
 	}
+	if p.ran && !p.made.plan.Statement.Returning {
+		if err := c.settle(); err != nil || c.failed {
+			return err
+		}
+		return c.fails(refusing{words: &wire.Error{Code: codeState, Message: `portal "` + name + `" cannot be run`}})
+	}
+	p.ran = true
 	g, err := c.runCaptured(p)
 	if err != nil {
 		return err
@@ -179,6 +191,8 @@ func (c *conversation) executeCaptured(p *portal, name string, body []byte) erro
 	return c.goOn(p, limit)
 }
 
+const codeState = "55000" // object_not_in_prerequisite_state
+
 // limitOf is the limit of rows of an Execute; 0: none.
 func limitOf(body []byte) int {
 	if len(body) < 4 {
@@ -200,11 +214,30 @@ func (c *conversation) goOn(p *portal, limit int) error {
 			return c.tell([]byte{'s', 0, 0, 0, 4})
 		}
 		p.rest = p.rest[1:]
+		if message[0] == 'C' && c.m.mapped.Plan.Source.Version >= versionOfRowsLeft {
+			message = counting(message, n)
+		}
 		if err := c.tell(message); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// versionOfRowsLeft is the first server that is seen to say with the last rows of
+// a portal how many these were; 15 says how many there were in all.
+const versionOfRowsLeft = 180000
+
+// counting is a command's completion with another number of rows.
+func counting(message []byte, rows int) []byte {
+	at := bytes.LastIndexByte(message, ' ')
+	if at < 0 {
+		return message
+	}
+	out := strconv.AppendInt(append([]byte(nil), message[:at+1]...), int64(rows), 10)
+	out = append(out, 0)
+	binary.BigEndian.PutUint32(out[1:], uint32(len(out)-1))
+	return out
 }
 
 // afterCaptured asks what else the statement has changed, and looks whether its
@@ -268,11 +301,8 @@ func (c *conversation) probe(plan *writes.Plan, run func(bool) sourceOwed) {
 	c.s.server.uncaptured(plan.Why)
 	if plan.Class == writes.Body {
 		c.bodyMarks(plan)
-	} else {
+	} else if !c.simple { // else it was asked before the text was read
 		c.watch(nil)
-	}
-	if plan.Class == writes.Definition && c.s.server.opt.Mirror.Observer.Defined != nil {
-		defer c.s.server.opt.Mirror.Observer.Defined()
 	}
 	for _, pair := range plan.Pairs {
 		c.s.mirrorTx().Whole(pair.Name(), shadow.CauseUncaptured)

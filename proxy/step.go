@@ -47,8 +47,13 @@ func (s *session) stepLeg(side router.Side, in []byte, space []engine.Action) (s
 	return step
 }
 
-// beganOrEnded keeps the cancel slot in step with the engine.
+// beganOrEnded keeps the cancel slot in step with the engine, and tells that
+// definitions have changed once the transaction that did it is over.
 func (s *session) beganOrEnded() {
+	if s.defines.Load() && s.eng.Settled() {
+		s.defines.Store(false)
+		s.server.opt.Mirror.Observer.Defined()
+	}
 	if s.share != nil {
 		s.share.inside.Store(!s.eng.Settled())
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -47,13 +48,41 @@ func (c *conversation) bodyMarks(plan *writes.Plan) {
 	}
 }
 
-// watchText tells the transaction's number, if it has one, and how many rows it
-// has changed in each of some tables (manual, 28.2: the numbers of transactions
-// before it that were not reported yet are in them, so two are compared).
+// inputs says that the constants of a text, and its parameters, may be of a type
+// whose input writes: the server makes them when it reads the text.
+func inputs(plan *writes.Plan) bool {
+	switch plan.Class {
+	case writes.Capture, writes.Probe, writes.Truncate, writes.Definition, writes.Sequence:
+		return true
+	case writes.Pass, writes.Body, writes.Copy, writes.Control, writes.Verbatim:
+	}
+	return false
+}
+
+// around asks before and behind what lets the server read a text, or parameters.
+func (c *conversation) around(plan *writes.Plan, do func() error) error {
+	if plan == nil || !c.m.mapped.Plan.Source.TypesAct || !inputs(plan) {
+		return do()
+	}
+	c.watch(nil)
+	if err := do(); err != nil || c.failed {
+		return err
+	}
+	c.watch(&growth{plan: plan})
+	return nil
+}
+
+// watchText tells the transaction's number, if it has one, how many rows it has
+// changed in each of some tables (manual, 28.2: the numbers of transactions
+// before it that were not reported yet are in them, so two are compared), and
+// the files of these tables, as TRUNCATE changes no row and makes a file anew.
 const watchText = "SELECT pg_catalog.txid_current_if_assigned(), (SELECT pg_catalog.string_agg(CAST(" +
 	"pg_catalog.pg_stat_get_xact_tuples_inserted(o) OPERATOR(pg_catalog.+) pg_catalog.pg_stat_get_xact_tuples_updated(o)" +
 	" OPERATOR(pg_catalog.+) pg_catalog.pg_stat_get_xact_tuples_deleted(o) AS pg_catalog.text), ',' ORDER BY i)" +
-	" FROM pg_catalog.unnest(CAST($1 AS pg_catalog.oid[])) WITH ORDINALITY AS u(o, i))"
+	watchFrom + ", (SELECT pg_catalog.string_agg(COALESCE(CAST(pg_catalog.pg_relation_filenode(o) AS pg_catalog.text), '0'), ',' ORDER BY i)" +
+	watchFrom
+
+const watchFrom = " FROM pg_catalog.unnest(CAST($1 AS pg_catalog.oid[])) WITH ORDINALITY AS u(o, i))"
 
 const nameWatch = pgwire.Reserved + "_watch"
 
@@ -85,37 +114,58 @@ func (c *conversation) watch(g *growth) {
 	}}, sourceOwed{kind: 'C'})
 }
 
+// seenBy is an answer of the watch: per table how many rows were changed, and
+// its file.
+type seenBy struct{ rows, files []string }
+
 // counted takes an answer of the watch.
 func (c *conversation) counted(row [][]byte, tables []watched, g *growth) {
-	if len(row) != 2 {
+	if len(row) != 3 {
 		return
 	}
-	now := strings.Split(string(row[1]), ",")
-	if g == nil {
-		c.baseline = now
-		return
-	}
-	if row[0] == nil && g.plan.Class != writes.Body {
+	now := seenBy{strings.Split(string(row[1]), ","), strings.Split(string(row[2]), ",")}
+	before := c.baseline
+	c.baseline = now
+	if g == nil || row[0] == nil && g.plan.Class != writes.Body {
 		return // it has written nothing
 	}
 	id, _ := strconv.ParseUint(string(row[0]), 10, 64)
-	changed := map[*rewrite.Pair]int{}
-	for i, t := range tables {
-		if i < len(now) {
-			changed[t.pair] += atoi(now[i])
-		}
-		if i < len(c.baseline) {
-			changed[t.pair] -= atoi(c.baseline[i])
-		}
-	}
-	for pair, n := range changed {
-		if n == 0 || pair == g.plan.Pair && g.plan.Class == writes.Capture && n == g.rows || contains(g.plan.Same, pair) {
+	for pair, n := range counts(tables, before, now) {
+		seen := n == 0 || pair == g.plan.Pair && g.plan.Class == writes.Capture && n == g.rows || contains(g.plan.Same, pair)
+		if seen && n != madeAnew {
 			continue
 		}
 		c.s.mirrorTx().Identify(shadow.TxID(id))
+		if pair == nil || pair.Source.Late() { // nobody can be asked after the commit
+			for _, pair := range c.m.mapped.Plan.Pairs {
+				c.uncaptured(pair, writes.WhyDeferred)
+			}
+			continue
+		}
 		c.uncaptured(pair, g.plan.Why)
 	}
-	c.baseline = now
+}
+
+// madeAnew stands for the rows of a table whose file is another one.
+const madeAnew = math.MinInt
+
+// counts are how many rows of each pair were changed between two answers.
+func counts(tables []watched, before, now seenBy) map[*rewrite.Pair]int {
+	all := map[*rewrite.Pair]int{}
+	for i, t := range tables {
+		if i >= len(now.rows) || i >= len(now.files) || i >= len(before.rows) || i >= len(before.files) {
+			all[t.pair] = madeAnew // it was not asked for
+			continue
+		}
+		switch {
+		case all[t.pair] == madeAnew:
+		case now.files[i] != before.files[i]:
+			all[t.pair] = madeAnew
+		default:
+			all[t.pair] += atoi(now.rows[i]) - atoi(before.rows[i])
+		}
+	}
+	return all
 }
 
 func contains(pairs []*rewrite.Pair, p *rewrite.Pair) bool {

@@ -43,22 +43,28 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 	if t.Empty() {
 		return t.outcome(c.Authority()), nil
 	}
-	keyed, whole := t.intents()
+	var keyed, whole, missed Ticket
+	if !t.opt.Atomic { // else it shows with the applies what is to be remembered
+		keyed, whole, missed = t.intents()
+	}
 	awaited := t.await()
 	failpoint.Hit(failpoint.Applied)
 	if awaited != nil {
 		t.failed(awaited)
 		if c.Strict {
-			t.forget(keyed, whole)
+			t.forget(keyed, whole, missed)
 			return Neither, &ErrStrict{awaited}
 		}
 	} else if t.state == abandoned && c.Strict {
-		t.forget(keyed, whole)
+		t.forget(keyed, whole, missed)
 		return Neither, &ErrStrict{ErrRefused{t.cause}}
 	}
-	if err := wait(keyed, whole); err != nil {
+	if t.opt.Atomic {
+		keyed, whole, missed = t.intents()
+	}
+	if err := wait(keyed, whole, missed); err != nil {
 		t.abandon(CauseFailed)
-		t.forget(keyed, whole)
+		t.forget(keyed, whole, missed)
 		return Neither, &ErrJournal{err}
 	}
 	failpoint.Hit(failpoint.Durable)
@@ -66,6 +72,7 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 	failpoint.Hit(failpoint.AuthorityDone)
 	outcome := t.end(ending, c.Early)
 	t.settle(keyed, whole, ending, outcome)
+	t.settleMissed(missed, ending)
 	failpoint.Hit(failpoint.Settled)
 	return outcome, nil
 }
@@ -82,6 +89,9 @@ func (t *Tx) end(ending Ending, early func()) Outcome {
 		return t.outcome(ending)
 	case t.state != open:
 		return Authority
+	case t.opt.Atomic:
+		t.leg = nil
+		return Both
 	}
 	err := t.leg.Commit()
 	failpoint.Hit(failpoint.TargetSent)
@@ -114,10 +124,13 @@ func (t *Tx) outcome(e Ending) Outcome {
 }
 
 // intents writes down what is about to change: the keys that are mirrored, and
-// apart from them the tables that are not, as their outcome differs.
-func (t *Tx) intents() (keyed, whole Ticket) {
+// apart from them the tables and the rows that are not, as their outcome differs.
+func (t *Tx) intents() (keyed, whole, missed Ticket) {
 	in := Intent{Epoch: t.opt.Epoch, TxID: t.txid, Incarnation: t.opt.Incarnation}
 	for name, keys := range t.keys {
+		if t.opt.Atomic && t.state == open {
+			break
+		}
 		item := TableKeys{Table: name, Keys: make([]rewrite.RowKey, 0, len(keys))}
 		for key := range keys {
 			item.Keys = append(item.Keys, key)
@@ -136,8 +149,11 @@ func (t *Tx) intents() (keyed, whole Ticket) {
 	if len(other.Tables) > 0 {
 		whole = t.opt.Journal.Intend(&other)
 	}
+	if len(t.missing) > 0 {
+		missed = t.opt.Journal.Intend(t.missed())
+	}
 	failpoint.Hit(failpoint.Intended)
-	return keyed, whole
+	return keyed, whole, missed
 }
 
 func wait(tickets ...Ticket) error {

@@ -2,6 +2,7 @@ package shadow
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/crossfade-db/crossfade/rewrite"
@@ -55,6 +56,9 @@ type Options struct {
 	Budget  Budget
 	// Incarnation is of the authority that the transaction runs on.
 	Incarnation Incarnation
+	// Atomic: the leg is in the authority's own transaction, so that what was
+	// applied is committed with it and is in no doubt.
+	Atomic bool
 	// Others waits for transactions that have committed on the authority and not
 	// yet on the other side; false: there was none, or it took longer than that.
 	Others func(most time.Duration) bool
@@ -71,6 +75,7 @@ type Tx struct {
 	entries []entry
 	keys    map[string]map[rewrite.RowKey]struct{}
 	whole   map[string]Cause // tables of which any row may have changed
+	missing map[string]*Keys // rows that the other side is not given
 	saves   []save
 	rows    int
 	bytes   int
@@ -109,7 +114,7 @@ func CauseOf(err error) Cause {
 }
 
 // Empty says that there is nothing to mirror and nothing to remember.
-func (t *Tx) Empty() bool { return len(t.keys) == 0 && len(t.whole) == 0 }
+func (t *Tx) Empty() bool { return len(t.keys) == 0 && len(t.whole) == 0 && len(t.missing) == 0 }
 
 // Open says that the other side has a transaction with images.
 func (t *Tx) Open() bool { return t.state == open }
@@ -150,6 +155,9 @@ func (t *Tx) Captured(c *Change) {
 	}
 	t.rows += c.Rows()
 	t.bytes += c.Bytes()
+	if t.misses(c) {
+		t.abandon(CauseUncaptured)
+	}
 	t.send(c)
 }
 
@@ -261,12 +269,15 @@ func (t *Tx) again(deadline time.Time) error {
 		default:
 			err = t.leg.Savepoint(e.depth)
 		}
-		if err == nil {
+		if err == nil && !t.opt.Atomic {
 			err = t.leg.Await(time.Until(deadline))
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if t.opt.Atomic { // which sends nothing before
+		return t.leg.Await(time.Until(deadline))
 	}
 	return nil
 }
@@ -288,11 +299,14 @@ type Retrying interface{ Retry() Retry }
 func (t *Tx) pause(err error, pause time.Duration, deadline time.Time) bool {
 	var r Retrying
 	left := time.Until(deadline)
-	if !errors.As(err, &r) || left < t.opt.Budget.Wait/retryShare {
+	if !errors.As(err, &r) || left <= t.opt.Budget.Wait/retryShare {
 		return false
 	}
 	switch r.Retry() {
 	case Soon:
+		if left < pause+t.opt.Budget.Wait/retryShare {
+			return false
+		}
 		<-time.After(pause)
 		return true
 	case Behind:
@@ -347,6 +361,11 @@ func (t *Tx) Tables() []string {
 	}
 	for name := range t.whole {
 		if _, known := t.keys[name]; !known {
+			names = append(names, name)
+		}
+	}
+	for name := range t.missing {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

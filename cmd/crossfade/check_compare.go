@@ -14,7 +14,7 @@ import (
 func (c *comparison) compare(ctx context.Context, result *findings) {
 	c.canary(result)
 	if c.one {
-		result.add(oneServerFinding())
+		result.add(c.oneDatabaseFinding())
 		return
 	}
 	var seen [router.Sides]*database
@@ -40,7 +40,10 @@ func (c *comparison) compare(ctx context.Context, result *findings) {
 		return
 	}
 	if source.started == target.started && source.oid == target.oid && source.name == target.name {
-		result.add(oneServerFinding())
+		result.add(finding{
+			Severity: "error", Check: "two databases", Message: "source and target are the same database under two addresses",
+			Remedy: "give both the same address and database name, or the target another database",
+		})
 		return
 	}
 	for _, one := range compareDatabases(source, target, c.config.Limits.Clients) {
@@ -50,10 +53,18 @@ func (c *comparison) compare(ctx context.Context, result *findings) {
 	}
 }
 
-func oneServerFinding() finding {
+// oneDatabaseFinding is about two sides that are one database: with a mapping
+// these are its two shapes.
+func (c *comparison) oneDatabaseFinding() finding {
+	if c.config.Mapping() == nil {
+		return finding{
+			Severity: "error", Check: "two databases", Remedy: "map tables with migration.tables, or give the target another address or database",
+			Message: "source and target are the same database, and no table is mapped",
+		}
+	}
 	return finding{
-		Severity: "error", Check: "two databases", Remedy: "give the target another address or database",
-		Message: "source and target are the same database, which this version cannot do yet",
+		Severity: "info", Check: "one database",
+		Message: "source and target are the same database: both shapes of a row are committed at once",
 	}
 }
 

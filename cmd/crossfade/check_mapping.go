@@ -41,8 +41,6 @@ func (c *comparison) checkMapping(ctx context.Context, result *findings) {
 	case mapping == nil:
 		result.add(finding{Severity: "error", Check: "mapping", Message: "the file maps no tables", Remedy: "give migration.tables"})
 		return
-	case c.one:
-		return // which has been told
 	}
 	m := &mappingProof{config: c.config, mapping: mapping, result: result, counted: map[countedReason]bool{}, reasons: map[string][]string{}}
 	for _, e := range c.ends {
@@ -90,7 +88,7 @@ func (m *mappingProof) add(f finding) { m.result.add(f) }
 // prove runs all parts: what the catalogs say first, then what the rows say.
 func (m *mappingProof) prove(ctx context.Context) error {
 	var problems []rewrite.Problem
-	m.plan, problems = rewrite.Resolve(m.mapping, m.source.schema, m.target.schema, rewrite.Defaults{Strict: bool(m.config.Mirror.Strict)})
+	m.plan, problems = rewrite.Resolve(m.mapping, m.source.schema, m.target.schema, defaultsOf(m.config))
 	m.problems(problems)
 	m.coverage(problems)
 	m.relations()

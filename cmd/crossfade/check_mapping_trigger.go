@@ -42,6 +42,9 @@ func (m *mappingProof) triggers(ctx context.Context) error {
 // sourceTriggers finds triggers that may write after the row was seen. Those of
 // BEFORE change the row before it is seen, unless they write others.
 func (m *mappingProof) sourceTriggers(ctx context.Context, pair *rewrite.Pair) error {
+	if pair.Source.WriteActs {
+		m.lives(pair.Name(), "has defaults, checks, policies or types that call a VOLATILE function, which may write rows unseen")
+	}
 	for _, t := range pair.Source.Triggers {
 		if t.Replica || harmless[t.Function] {
 			continue

@@ -66,10 +66,14 @@ func newComparison(config *configs.Config) (*comparison, error) {
 		}
 		c.ends[side] = &end{side: router.Side(side), server: server, reach: reach}
 	}
-	if t := config.Target; t != nil {
-		c.one = t.Address == config.Source.Address && t.Database == config.Source.Database
-	}
+	c.one = oneDatabase(config)
 	return c, nil
+}
+
+// oneDatabase says that both sides are one database, where the mapping names
+// tables of two shapes.
+func oneDatabase(c *configs.Config) bool {
+	return c.Target != nil && c.Target.Address == c.Source.Address && c.Target.Database == c.Source.Database
 }
 
 // loginOf is how a user logs in at a side.

@@ -25,26 +25,49 @@ type duplex struct {
 
 const duplexSecrets = "APP_PASSWORD=app SERVICE_PASSWORD=service"
 
+func duplexRoles(ctx context.Context, s *dbserver.Postgres) error {
+	for _, sql := range []string{
+		"CREATE ROLE app LOGIN PASSWORD 'app'", "CREATE ROLE service LOGIN SUPERUSER PASSWORD 'service'", "CREATE DATABASE shop OWNER app",
+	} {
+		if err := s.Exec(ctx, "postgres", sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // newDuplex starts two servers with the statements on them, and the proxy.
 func newDuplex(t *testing.T, source, target []string, migration, more string) *duplex {
 	t.Helper()
-	pair := dbtest.Pair(t, dbserver.Options{}, func(ctx context.Context, s *dbserver.Postgres) error {
-		for _, sql := range []string{
-			"CREATE ROLE app LOGIN PASSWORD 'app'", "CREATE ROLE service LOGIN SUPERUSER PASSWORD 'service'", "CREATE DATABASE shop OWNER app",
-		} {
-			if err := s.Exec(ctx, "postgres", sql); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for s, statements := range map[*dbserver.Postgres][]string{pair.Source: source, pair.Target: target} {
-		for _, sql := range append(statements, "GRANT ALL ON SCHEMA public TO app", "GRANT ALL ON ALL TABLES IN SCHEMA public TO app", "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app") {
-			if err := s.Exec(t.Context(), "shop", sql); err != nil {
-				t.Fatalf("%s: %v", sql, err)
-			}
+	pair := dbtest.Pair(t, dbserver.Options{}, duplexRoles)
+	stock(t, pair.Source, source)
+	stock(t, pair.Target, target)
+	return serveDuplex(t, pair, migration, more)
+}
+
+// newShapes is one database with both shapes, and the proxy between them.
+func newShapes(t *testing.T, statements []string, migration, more string) *duplex {
+	t.Helper()
+	server := dbtest.Postgres(t, dbserver.Options{})
+	if err := duplexRoles(t.Context(), server); err != nil {
+		t.Fatal(err)
+	}
+	stock(t, server, statements)
+	return serveDuplex(t, dbserver.Pair{Source: server, Target: server}, migration, more)
+}
+
+// stock runs statements in the database of the proxy.
+func stock(t *testing.T, s *dbserver.Postgres, statements []string) {
+	t.Helper()
+	for _, sql := range append(statements, "GRANT ALL ON SCHEMA public TO app", "GRANT ALL ON ALL TABLES IN SCHEMA public TO app", "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app") {
+		if err := s.Exec(t.Context(), "shop", sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
 		}
 	}
+}
+
+func serveDuplex(t *testing.T, pair dbserver.Pair, migration, more string) *duplex {
+	t.Helper()
 	d := &duplex{pair: pair, dir: t.TempDir()}
 	d.file = filepath.Join(d.dir, "crossfade.yaml")
 	text := fmt.Sprintf(`

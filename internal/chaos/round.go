@@ -33,6 +33,8 @@ type round struct {
 type result struct {
 	planted          bool // a write, behind everybody's back
 	rows, rejected   int
+	uncertain        int            // transactions or rows whose commit nobody could tell of
+	overtaken        int            // deletes that met no row and did not take its key
 	mirrored, missed int            // changes, inline and not
 	causes           map[string]int // of what was missed
 	drained, took    time.Duration

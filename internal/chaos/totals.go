@@ -25,6 +25,7 @@ type totals struct {
 	samples          [verdicts]int
 	mirrored, missed int // in quiet rounds
 	rejected         int
+	uncertain        int
 }
 
 // struck are the strikes of a run.
@@ -72,6 +73,7 @@ func (t *totals) add(r *round) {
 	t.struck.kills += r.kills()
 	t.struck.lives += r.striker.lives
 	t.rejected += r.rejected
+	t.uncertain += r.uncertain
 	if r.kills() > 0 {
 		t.struck.least = min(t.struck.least, r.under())
 	}
@@ -109,7 +111,7 @@ func (t *totals) print() {
 	fmt.Printf("transactions: %d done, %d refused, %d unknown\n", t.fates[acknowledged], t.fates[refused], t.fates[unknown])
 	fmt.Printf("quiet rounds: %d changes inline, %d not\n", t.mirrored, t.missed)
 	fmt.Printf("samples: %d equal, %d moving, %d dirty, %d hidden, %d wrong\n", t.samples[isEqual], t.samples[isMoving], t.samples[isDirty], t.samples[isHidden], t.samples[isWrong])
-	fmt.Printf("rejected rows recorded on the way: %d\n", t.rejected)
+	fmt.Printf("recorded on the way: %d rejected rows, %d that may or may not have been committed\n", t.rejected, t.uncertain)
 	fmt.Printf("errors at clients: %s\n", words(t.codes))
 	fmt.Printf("  of quiet rounds: %s\n", words(t.alike.codes))
 	fmt.Printf("  direct, one round: %s\n", words(t.direct.codes))

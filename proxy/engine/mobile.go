@@ -69,6 +69,10 @@ func (e *Postgres) HoldUnnamed(hold bool) {
 // an extended batch was sent that its Sync has not ended.
 func (e *Postgres) Settled() bool { return e.Idle() && e.flags&unsynced == 0 }
 
+// Synced says that nothing of an extended batch was sent that its Sync has not
+// ended, so that a Sync of ours ends nothing of the client's.
+func (e *Postgres) Synced() bool { return e.flags&unsynced == 0 }
+
 // ran follows a text that is about to be forwarded. What SET LOCAL changes in a
 // transaction is gone with it.
 func (e *Postgres) ran(text []byte, effects pgsql.Effects) {

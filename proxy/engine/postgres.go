@@ -144,7 +144,8 @@ func (e *Postgres) Unfinished(in []byte) int {
 		}
 		at = min(at+h.Size, len(in))
 	}
-	for e.copying == copyIn && at < len(in) && in[at] == 'S' && wire.Parse(in[at:]).State == wire.Whole {
+	ends := e.copying == copyIn || e.copying == copyEnds // which a Sync or a Flush may have to follow
+	for ends && at < len(in) && (in[at] == 'S' || in[at] == 'H') && wire.Parse(in[at:]).State == wire.Whole {
 		at += wire.Parse(in[at:]).Size
 	}
 	return at
