@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 
 	"github.com/crossfade-db/crossfade/router"
@@ -14,18 +15,25 @@ import (
 // snapshot of its own (DESIGN P5), and is done in no other isolation.
 func (s *session) leave() (left bool, err error) {
 	texts, ok := s.eng.Script()
-	if !ok || s.share.versions[router.Source] != s.eng.Mobile().Version {
+	if !ok {
 		return false, nil
 	}
 	if s.hung[router.Source].Load() {
 		s.dropLeg(router.Source)
 	}
-	if s.legs[router.Source] == nil {
+	anew := s.legs[router.Source] == nil
+	if anew {
 		if err := s.dialLate(router.Source); err != nil {
 			return false, s.legEnded(&leg{side: router.Source}, err)
 		}
 	}
 	source := s.legs[router.Source]
+	if s.share.versions[router.Source] != s.eng.Mobile().Version {
+		if anew { // what the session had set there has ended with the connection, as a direct one's
+			return false, s.legEnded(source, errLegLost)
+		}
+		return false, nil
+	}
 	var f pgwire.Flight
 	for text := range bytes.SplitSeq(bytes.TrimSuffix(texts, []byte{0}), []byte{0}) {
 		f.Run(string(text))
@@ -55,3 +63,5 @@ func (s *session) leave() (left bool, err error) {
 	s.noteSavepoints(texts)
 	return true, nil
 }
+
+var errLegLost = errors.New("the connection has ended while the target answered")

@@ -279,8 +279,11 @@ func TestMirrorATargetThatDoesNotAnswerDials(t *testing.T) {
 	}
 }
 
+// changesTheAuthority takes the lock that a change of the authority holds.
+var changesTheAuthority = fmt.Sprintf("SELECT pg_advisory_lock(%d)", shadow.FenceKey)
+
 func TestMirrorAnotherEpoch(t *testing.T) {
-	for _, change := range []string{"UPDATE crossfade.epoch SET epoch = 2", "UPDATE crossfade.epoch SET side = 'target'", "DELETE FROM crossfade.epoch", "DROP TABLE crossfade.epoch"} {
+	for _, change := range []string{"UPDATE crossfade.epoch SET epoch = 2", "UPDATE crossfade.epoch SET side = 'target'", "DELETE FROM crossfade.epoch", "DROP TABLE crossfade.epoch", changesTheAuthority} {
 		t.Run(change, func(t *testing.T) {
 			fenced := make(chan struct{}, 100)
 			n := newMirrored(t, things, things, nil, func(o *Options) { o.Mirror.Observer.Fenced = func() { fenced <- struct{}{} } })

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -115,5 +116,34 @@ func TestARowThatTheTargetRefusesIsReadAtTheSource(t *testing.T) {
 	do(t, conn, "UPDATE things SET v = 13 WHERE id = 1")
 	if got := one[int](t, conn, "SELECT v FROM things WHERE id = 1"); got != 13 {
 		t.Errorf("the session reads %d where it has written 13", got)
+	}
+}
+
+// TestASourceThatIsLostWhileTheTargetAnswers: a session with settings of its own
+// ends as a direct one does; one without goes on.
+func TestASourceThatIsLostWhileTheTargetAnswers(t *testing.T) {
+	proxy := newEverybody(t, nil)
+	do(t, proxy.direct[router.Target], "INSERT INTO things (id) VALUES (99)") // by which answers of the target are known
+	for _, set := range []bool{true, false} {
+		conn := proxy.client(t)
+		if set {
+			do(t, conn, "SET work_mem = '5MB'")
+		}
+		pid := one[int](t, conn, "SELECT pg_backend_pid() FROM (SELECT 1 FROM things FOR UPDATE) x RIGHT JOIN (VALUES (1)) y ON true")
+		do(t, conn, "BEGIN")
+		if one[int](t, conn, "SELECT count(*) FROM things WHERE id = 99") != 1 {
+			t.Fatal("the source answers")
+		}
+		do(t, proxy.direct[router.Source], fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
+		eventually(t, "the source's backend has ended", func() bool {
+			return proxy.rows(t, router.Source, fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d", pid))[0] == "0|"
+		})
+		_, err := conn.Exec(t.Context(), "INSERT INTO things (id) VALUES (77)")
+		if set && (!conn.IsClosed() || code(err) != "08006") {
+			t.Error("settings have gone, and the session goes on:", err)
+		}
+		if !set && err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -11,15 +11,21 @@ type mappingFault struct {
 
 var mappingFaults = []mappingFault{
 	{
-		"a column that is NOT NULL at the target only", proof{target: "ALTER TABLE users ALTER note SET NOT NULL"}, exitFound, "not null",
+		"a column that is NOT NULL at the target only",
+		proof{target: "ALTER TABLE users ALTER note SET NOT NULL"},
+		exitFound, "not null",
 		[]string{"error public.users note 25 of 100 rows have no value for public.users.note, which is NOT NULL"},
 	},
 	{
-		"a constraint of the target", proof{target: "ALTER TABLE users ADD CONSTRAINT long CHECK (length(mail) > 8)"}, exitFound, "check constraint",
+		"a constraint of the target",
+		proof{target: "ALTER TABLE users ADD CONSTRAINT long CHECK (length(mail) > 8)"},
+		exitFound, "check constraint",
 		[]string{`error public.users mail 9 of 100 rows break the constraint "long" of public.users`},
 	},
 	{
-		"values that are too long", proof{target: "ALTER TABLE users ALTER mail TYPE varchar(9)"}, exitFound, "length",
+		"values that are too long",
+		proof{target: "ALTER TABLE users ALTER mail TYPE varchar(9)"},
+		exitFound, "length",
 		[]string{"error public.users mail 1 of 100 rows are longer than public.users.mail, which is character varying(9)"},
 	},
 	{
@@ -63,19 +69,27 @@ var mappingFaults = []mappingFault{
 		}, exitFound, "rows", []string{"error public.users 5 of 100 rows cannot be a row of public.users: a value has another form than the type (SQLSTATE 22P02)"},
 	},
 	{
-		"a way back that gives something else", proof{columns: `{source: mail, target: mail, up: "mail", down: "lower(mail)"}`}, exitFound, "lossy",
+		"a way back that gives something else",
+		proof{columns: `{source: mail, target: mail, up: "mail", down: "lower(mail)"}`},
+		exitFound, "lossy",
 		[]string{"error public.users mail 100 of 100 rows lose something on the way there and back"},
 	},
 	{
-		"a way back that is declared to lose", proof{columns: `{source: mail, target: mail, up: "mail", down: "lower(mail)", lossy: "capital letters"}`}, exitDone, "lossy",
+		"a way back that is declared to lose",
+		proof{columns: `{source: mail, target: mail, up: "mail", down: "lower(mail)", lossy: "capital letters"}`},
+		exitDone, "lossy",
 		[]string{"info public.users mail 100 of 100 rows lose something on the way there and back, as declared"},
 	},
 	{
-		"an expression that is not immutable", proof{columns: `{source: mail, target: mail, up: "mail || current_setting('DateStyle')", down: "mail", lossy: x}`}, exitFound, "immutable",
+		"an expression that is not immutable",
+		proof{columns: `{source: mail, target: mail, up: "mail || current_setting('DateStyle')", down: "mail", lossy: x}`},
+		exitFound, "immutable",
 		[]string{"error public.users mail up is not immutable: what it gives hangs on a setting, on the time, or on other rows"},
 	},
 	{
-		"one that is declared stable", proof{columns: `{source: mail, target: mail, up: "mail || current_setting('DateStyle')", down: "mail", lossy: x, stable: never set}`}, exitDone, "immutable",
+		"one that is declared stable",
+		proof{columns: `{source: mail, target: mail, up: "mail || current_setting('DateStyle')", down: "mail", lossy: x, stable: never set}`},
+		exitDone, "immutable",
 		[]string{"info public.users mail up is not immutable by the catalog, and stable as declared"},
 	},
 	{
@@ -96,7 +110,9 @@ var mappingFaults = []mappingFault{
 		}, exitFound, "unique", []string{`error public.users note 98 rows share a value that the unique key "one_note" of public.users takes once`},
 	},
 	{
-		"a unique key of the target", proof{target: "CREATE UNIQUE INDEX one_mail ON users (mail)"}, exitDone, "unique",
+		"a unique key of the target",
+		proof{target: "CREATE UNIQUE INDEX one_mail ON users (mail)"},
+		exitDone, "unique",
 		[]string{`warning public.users mail the unique key "one_mail" of public.users has no like at the source: all rows meet it now, and later ones may not`},
 	},
 	{
@@ -134,7 +150,9 @@ var mappingFaults = []mappingFault{
 		}, exitDone, "foreign keys", nil,
 	},
 	{
-		"a cascade of both sides", proof{source: cities + cascade, target: cities + cascade, tables: both}, exitDone, "foreign keys",
+		"a cascade of both sides",
+		proof{source: cities + cascade, target: cities + cascade, tables: both},
+		exitDone, "foreign keys",
 		[]string{`info public.users city "users_city_fkey" writes it when public.cities changes, which the target does alike`},
 	},
 	{
@@ -143,7 +161,9 @@ var mappingFaults = []mappingFault{
 		}, exitFound, "foreign keys", []string{`error public.users city "users_city_fkey" of public.users changes rows at the target where the source does not`},
 	},
 	{
-		"a cascade of the source", proof{source: cities + cascade, target: cities, tables: both}, exitDone, "uncaptured",
+		"a cascade of the source",
+		proof{source: cities + cascade, target: cities, tables: both},
+		exitDone, "uncaptured",
 		[]string{`warning public.cities some of its writes cannot be seen as they happen, and follow migration.on_uncaptured: it writes public.users by the foreign key "users_city_fkey"`},
 	},
 	{
@@ -188,7 +208,9 @@ var mappingFaults = []mappingFault{
 		}, exitFound, "rules", []string{"error public.users public.users has a rule at the target: the server refuses INSERT … ON CONFLICT there, which brings the rows"},
 	},
 	{
-		"a view that can be written through", proof{source: "CREATE VIEW people AS SELECT id, mail FROM users; CREATE VIEW counted AS SELECT count(*) FROM users"}, exitDone, "views",
+		"a view that can be written through",
+		proof{source: "CREATE VIEW people AS SELECT id, mail FROM users; CREATE VIEW counted AS SELECT count(*) FROM users"},
+		exitDone, "views",
 		[]string{"info public.users the view people can be written through: such writes are not captured, and follow migration.on_uncaptured"},
 	},
 	{
@@ -197,7 +219,9 @@ var mappingFaults = []mappingFault{
 		}, exitFound, "partitions", []string{"error public.users 10 of 100 rows have no partition of public.users at the target"},
 	},
 	{
-		"settings that lose", proof{source: "ALTER ROLE app IN DATABASE shop SET synchronous_commit = off; ALTER DATABASE shop SET track_counts = off"}, exitFound, "server settings",
+		"settings that lose",
+		proof{source: "ALTER ROLE app IN DATABASE shop SET synchronous_commit = off; ALTER DATABASE shop SET track_counts = off"},
+		exitFound, "server settings",
 		[]string{
 			"error track_counts is off at the source: writes of functions and triggers cannot be noticed",
 			"warning fsync is off at the source: a crash may lose what was committed",
@@ -227,7 +251,9 @@ var mappingFaults = []mappingFault{
 		},
 	},
 	{
-		"rows that the service login cannot read", proof{source: "REVOKE SELECT ON users FROM service"}, exitFound, "rows",
+		"rows that the service login cannot read",
+		proof{source: "REVOKE SELECT ON users FROM service"},
+		exitFound, "rows",
 		[]string{"warning public.users could not be proven by its rows: read rows of public.users: the server refused it (SQLSTATE 42501)"},
 	},
 	{
@@ -258,7 +284,9 @@ var mappingFaults = []mappingFault{
 		}, exitFound, "coverage", []string{"info public.left_out is left out, as the file says", "info 1 of 4 tables of the source are mirrored"},
 	},
 	{
-		"nothing that is mirrored", proof{target: "DROP TABLE users"}, exitFound, "coverage",
+		"nothing that is mirrored",
+		proof{target: "DROP TABLE users"},
+		exitFound, "coverage",
 		[]string{"info 0 of 1 table of the source are mirrored", "error nothing is mirrored"},
 	},
 }

@@ -286,8 +286,15 @@ func TestNamesAndReasonsOfOthersDoNothing(t *testing.T) {
 		w.statements = []admin.Statement{{Digest: text, Kind: text, Tables: []string{text}, Seen: 3, Skipped: map[string]uint64{text: 3}}}
 		w.worker.Reason, w.worker.Tables[0].Table, w.weak = text, text, []string{text}
 		for _, args := range [][]string{
-			{"table", "list"}, {"dirty", "list"}, {"divergence", "list"}, {"divergence", "show", "1"}, {"coverage"}, {"reconcile", "status"},
-			{"divergence", "export"}, {"divergence", "list", "-o", "json"}, {"coverage", "-o", "yaml"},
+			{"table", "list"},
+			{"dirty", "list"},
+			{"divergence", "list"},
+			{"divergence", "show", "1"},
+			{"coverage"},
+			{"reconcile", "status"},
+			{"divergence", "export"},
+			{"divergence", "list", "-o", "json"},
+			{"coverage", "-o", "yaml"},
 		} {
 			if got := b.operator(t, args...); got.code != exitDone || strings.ContainsAny(got.out, "\x1b\u202e\r") {
 				t.Errorf("%q, %q: %+v", text, args, got)

@@ -37,7 +37,10 @@ func TestWhatIsPromisedIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		name, value string
 		why         Why
 	}{
-		{"shape", "target", NotYet}, {"as-side", "target", NotYet}, {"shape", "both", Invalid}, {"as-side", "", Invalid},
+		{"shape", "target", NotYet},
+		{"as-side", "target", NotYet},
+		{"shape", "both", Invalid},
+		{"as-side", "", Invalid},
 		{"sql", strings.Repeat("x", textBytes+1), Invalid},
 	} {
 		args := map[string]string{"sql": "SELECT 1"}

@@ -144,8 +144,12 @@ func (p *planner) nextStrike() strike {
 	if len(p.deck) == 0 {
 		stalled := []victim{nobody, proxyVictim, sourceVictim}[p.random.IntN(3)]
 		p.deck = []strike{
-			{kind: kill, victim: proxyVictim}, {kind: kill, victim: sourceVictim}, {kind: kill, victim: targetVictim},
-			{kind: freeze, victim: proxyVictim}, {kind: freeze, victim: sourceVictim}, {kind: freeze, victim: targetVictim},
+			{kind: kill, victim: proxyVictim},
+			{kind: kill, victim: sourceVictim},
+			{kind: kill, victim: targetVictim},
+			{kind: freeze, victim: proxyVictim},
+			{kind: freeze, victim: sourceVictim},
+			{kind: freeze, victim: targetVictim},
 			{kind: stallAll, victim: stalled},
 		}
 		p.random.Shuffle(len(p.deck), func(i, j int) { p.deck[i], p.deck[j] = p.deck[j], p.deck[i] })

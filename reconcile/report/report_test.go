@@ -215,7 +215,8 @@ func TestWhatWasLeftOutIsSummedByReason(t *testing.T) {
 func TestWhatThereIsNothingToMirrorOfIsNoRisk(t *testing.T) {
 	high, medium, low := risky(func(in *Input) {
 		in.Statements = []Statement{
-			{Kind: "control", Seen: 900}, {Kind: "session", Seen: 9},
+			{Kind: "control", Seen: 900},
+			{Kind: "session", Seen: 9},
 			{Kind: "insert", Seen: 5, Skipped: map[string]uint64{"unmapped": 5}},
 			{Kind: "insert", Seen: 5, Mirrored: 5},
 		}
