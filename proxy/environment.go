@@ -203,7 +203,7 @@ func (s *session) learnNames() error {
 // name were known.
 func doubted(known, guessed *writes.Plan) *writes.Plan {
 	switch {
-	case known.Class == writes.Capture:
+	case known.Class == writes.Capture, known.Class == writes.Definition:
 		return known
 	case known.Class != writes.Sequence || len(known.Parts) != len(guessed.Parts):
 		return guessed

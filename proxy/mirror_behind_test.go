@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -85,6 +86,47 @@ func TestMirrorADeleteThatOvertakes(t *testing.T) {
 			n.equal(t, "things")
 			if taken := n.missed.Load() > 0; taken != test.taken {
 				t.Errorf("took the key: %t", taken)
+			}
+		})
+	}
+}
+
+// TestMirrorAChangeOfTheKeyThatOthersPrevent: between the reading of the old keys
+// and the change another session commits what the change depends on.
+func TestMirrorAChangeOfTheKeyThatOthersPrevent(t *testing.T) {
+	for _, test := range []struct {
+		name, where string
+		dirty       int
+	}{
+		{"of all rows", "id = 1 AND NOT EXISTS (SELECT FROM things s WHERE s.id = 2)", 0},
+		{"of some", "id = 5 OR id = 1 AND NOT EXISTS (SELECT FROM things s WHERE s.id = 2)", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newMirrored(t, things, things, nil, nil)
+			first, second := n.client(t), n.client(t)
+			do(t, first, "INSERT INTO things (id) VALUES (1), (5)")
+			do(t, second, "SELECT 1")
+			for _, sql := range []string{"BEGIN", "UPDATE things SET name = 'x' WHERE id = 1", "INSERT INTO things (id) VALUES (2)"} {
+				do(t, first, sql)
+			}
+			moved := begun(t, second, "UPDATE things SET id = id + 1 WHERE "+test.where)
+			eventually(t, "the second session waits for the row", func() bool {
+				return n.rows(t, router.Source, "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")[0] == "1|"
+			})
+			do(t, first, "COMMIT")
+			if err := <-moved; err != nil {
+				t.Error(err)
+			}
+			n.settled(t)
+			keys, whole := n.journal.dirty()
+			if keys["public.things"] != test.dirty || len(whole) > 0 {
+				t.Errorf("dirty: keys %v, tables %v", keys, whole)
+			}
+			if got := n.rows(t, router.Target, "SELECT id, name FROM things WHERE id NOT IN (1, 5) ORDER BY id"); test.dirty > 0 && strings.Join(got, " ") != "2|∅| 6|∅|" {
+				t.Error("the target has", got)
+			}
+			if test.dirty == 0 {
+				n.equal(t, "things")
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/crossfade-db/crossfade/reconcile/schema"
+	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/router"
 )
 
@@ -111,6 +112,49 @@ func TestMirrorDefinitionsInATransaction(t *testing.T) {
 	proxy.unlessNoted(t, "a")
 	if rows := proxy.rows(t, router.Source, "TABLE a"); len(rows) != 1 {
 		t.Errorf("the trigger has written %v", rows)
+	}
+}
+
+// TestMirrorDefinitionsThatTheCatalogsDoNotKnowYet: from before a definition is run
+// until the catalogs have been read behind it, nobody relies on them.
+func TestMirrorDefinitionsThatTheCatalogsDoNotKnowYet(t *testing.T) {
+	statements := []string{
+		"CREATE SCHEMA before", "GRANT ALL ON SCHEMA before TO PUBLIC", "CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)", "CREATE TABLE before.b (id int PRIMARY KEY)",
+		"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.b VALUES (NEW.id); RETURN NULL; END'",
+	}
+	for _, test := range []struct{ name, defines, writes string }{
+		{"a trigger of a mapped table", "CREATE TRIGGER t AFTER INSERT ON public.a FOR EACH ROW EXECUTE FUNCTION public.f()", "INSERT INTO public.a VALUES (1)"},
+		{"a function", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'INSERT INTO public.b VALUES (1) RETURNING id'", "SELECT g()"},
+		{"a table that has hidden another", "DROP TABLE before.b", "INSERT INTO b VALUES (1)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := &rewrite.Mapping{Tables: []rewrite.TableMap{{Source: rewrite.Name{Schema: "before", Name: "b"}, Skip: true}}}
+			proxy := newMirrored(t, statements, statements, m, func(o *Options) {
+				o.Mirror.Observer.Defined = func() {} // nobody reads them
+				o.Mirror.Definitions = AuthorityDefinition
+			})
+			defines, within, writes := proxy.client(t), proxy.client(t), proxy.client(t)
+			for _, conn := range []*pgx.Conn{within, writes} {
+				do(t, conn, "SET search_path = before, public")
+				do(t, conn, "SELECT 1 FROM b")
+			}
+			do(t, defines, "BEGIN")
+			do(t, defines, test.defines)
+			do(t, defines, "COMMIT")
+			do(t, writes, test.writes)
+			proxy.settled(t)
+			if _, whole := proxy.journal.dirty(); !slices.Contains(whole, "public.b") {
+				t.Error("dirty:", whole)
+			}
+			proxy.Known(proxy.Defined())
+			n := proxy.journal.intents()
+			do(t, within, "SELECT 1")
+			do(t, within, "INSERT INTO public.a VALUES (9)")
+			proxy.settled(t)
+			if now := proxy.journal.intents(); now != n+1 {
+				t.Errorf("%d intents of a write when the catalogs are known", now-n)
+			}
+		})
 	}
 }
 

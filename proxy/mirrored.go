@@ -17,12 +17,13 @@ import (
 
 // mirroring is what a session has whose writes are mirrored.
 type mirroring struct {
-	mapped *Mapped
-	names  *names // what names mean in the session; nil: it was not asked yet
-	state  uint32 // version of the session's state that names are of
-	stale  bool   // they may mean something else since, whatever the version
-	within bool   // the source was asked within the open transaction, whose end or savepoints may take that back
-	moving moving // what becomes of names in the middle of the batch at hand
+	mapped   *Mapped
+	names    *names // what names mean in the session; nil: it was not asked yet
+	state    uint32 // version of the session's state that names are of
+	stale    bool   // they may mean something else since, whatever the version
+	within   bool   // the source was asked within the open transaction, whose end or savepoints may take that back
+	doubtful bool   // the catalogs may be older than a definition
+	moving   moving // what becomes of names in the middle of the batch at hand
 
 	other    *otherLeg // of tx, while that is open
 	same     *sameLeg  // of tx, where both shapes are in one database
@@ -91,7 +92,7 @@ func (s *session) mirrors() bool {
 // are read in is asked of the source where it is not known.
 func (s *session) inspect(in []byte, b *engine.Batch) error {
 	m := s.mirror
-	m.moving = s.movesNames(in, b)
+	m.moving, m.doubtful = s.movesNames(in, b), s.doubtful()
 	if m.moving == namesMove || s.namesAreStale() {
 		m.guessNames()
 	}
@@ -221,7 +222,7 @@ func (s *session) counts(p *writes.Plan, text []byte) {
 	u := &s.mirror.use
 	tally(p)
 	if p.Reloads && s.server.opt.Mirror.Observer.Defined != nil {
-		s.defines.Store(true)
+		s.definesNow(p)
 	}
 	switch p.Class {
 	case writes.Pass:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/crossfade-db/crossfade/proxy/writes"
 	"github.com/crossfade-db/crossfade/rewrite"
+	"github.com/crossfade-db/crossfade/rewrite/pgsql"
 	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
 	"github.com/crossfade-db/crossfade/router"
 )
@@ -43,10 +44,16 @@ func (s *session) planned(text []byte, key uint64) *writes.Plan {
 		return writes.Decide(nil, m.names.env) // its bytes mean something else (DEPENDENCIES)
 	}
 	plan := s.plannedBy(m.names, text, key)
-	if m.moving != namesMayMove {
+	switch {
+	case m.doubtful && (plan.Class == writes.Copy || plan.Class == writes.Verbatim || copies(plan)):
+		return plan // else they would make every table dirty
+	case m.doubtful:
+		return inDoubt(doubted(plan, s.plannedBy(m.guess(), text, key)), pgsql.Classify(text, 0)&pgsql.Opaque != 0)
+	case m.moving == namesMayMove:
+		return doubted(plan, s.plannedBy(m.guess(), text, key))
+	default:
 		return plan
 	}
-	return doubted(plan, s.plannedBy(m.guess(), text, key))
 }
 
 // plannedBy is what becomes of a text if its names mean that.

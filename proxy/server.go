@@ -34,6 +34,8 @@ type Server struct {
 	reported  reported
 	pending   pending
 
+	definitions definitions
+
 	ctx  context.Context // of logins: ends when draining is over
 	stop context.CancelCauseFunc
 	wg   sync.WaitGroup // logins and sessions

@@ -29,6 +29,7 @@ type session struct {
 	share   *sharing    // nil: there is no target
 	mirror  *mirroring  // nil: its writes are not mirrored
 	defines atomic.Bool // its transaction has changed what the catalogs say
+	doubts  atomic.Bool // and what writes do
 	ran     atomic.Bool // a statement has ended well while pumping
 	erred   atomic.Bool // a statement has failed while pumping
 	pumping atomic.Bool // whoever relays for it waits for the end of a statement
@@ -70,9 +71,7 @@ func (s *session) run() {
 	}
 	end := s.judge(err)
 	s.endMirror()
-	if s.defines.Load() { // nobody knows how its transaction has ended
-		s.server.opt.Mirror.Observer.Defined()
-	}
+	s.defined() // nobody knows how its transaction has ended
 	if end.why == EndKilled {
 		s.cancelOwn()
 	}

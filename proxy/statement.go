@@ -247,10 +247,26 @@ func (c *conversation) afterCaptured(p *portal, g *growth) {
 		c.watch(g)
 	}
 	c.owed[len(c.owed)-1].done = chain(c.owed[len(c.owed)-1].done, func([]byte) {
-		if g.plan.Old && (len(g.old) != g.rows || p.stmt.old == "" && g.rows > 0) {
-			c.uncaptured(g.plan.Pair, writes.WhyKey)
+		if g.plan.Old && g.rows > 0 {
+			c.oldKeys(p, g)
 		}
 	})
+}
+
+// oldKeys looks whether it is known which keys are gone. Others may have committed
+// since they were read: rows that have not changed after all are locked, and
+// dirty; one that was not read may have had any key.
+func (c *conversation) oldKeys(p *portal, g *growth) {
+	switch {
+	case p.stmt.old == "" || len(g.old) < g.rows:
+		c.uncaptured(g.plan.Pair, writes.WhyKey)
+	case len(g.old) > g.rows:
+		var keys shadow.Keys
+		for _, key := range g.old {
+			keys.Add(key)
+		}
+		c.s.mirrorTx().Missing(g.plan.Pair.Name(), &keys)
+	}
 }
 
 func chain(a, b func([]byte)) func([]byte) {

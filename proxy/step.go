@@ -51,8 +51,7 @@ func (s *session) stepLeg(side router.Side, in []byte, space []engine.Action) (s
 // definitions have changed once the transaction that did it is over.
 func (s *session) beganOrEnded() {
 	if s.defines.Load() && s.eng.Settled() {
-		s.defines.Store(false)
-		s.server.opt.Mirror.Observer.Defined()
+		s.defined()
 	}
 	if s.share != nil {
 		s.share.inside.Store(!s.eng.Settled())

@@ -51,6 +51,7 @@ type dualWrites struct {
 	watches  [router.Sides]*lifeWatch
 	since    atomic.Int64 // when the mapping in force was put there, in nanoseconds
 	lag      func(*proxy.Mapped) int
+	proxy    *proxy.Server // once there is one
 	stale    chan struct{} // the catalogs have to be read again
 	mu       sync.Mutex    // one who reads catalogs or marks tables
 	problems []rewrite.Problem
@@ -149,6 +150,9 @@ func (d *daemon) attachMirrors(ctx context.Context) error {
 		return nil
 	}
 	d.mirrors.lag = d.proxy.Unmirrored
+	d.mirrors.mu.Lock()
+	d.mirrors.proxy = d.proxy
+	d.mirrors.mu.Unlock()
 	source, target := d.first.Source, d.first.Target
 	return d.control.attach(ctx, mirror{
 		Writes: d.mirrors, Worker: &workers{d.mirrors}, Differences: &differences{d.mirrors},

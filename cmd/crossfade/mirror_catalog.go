@@ -97,6 +97,10 @@ func (m *dualWrites) readCatalogs(ctx context.Context) error {
 	defer m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, catalogTime)
 	defer cancel()
+	var defined uint64
+	if m.proxy != nil {
+		defined = m.proxy.Defined()
+	}
 	c := &catalogs{Form: catalogsForm, Rights: map[string]map[rewrite.Name]writes.Rights{}}
 	for side := range c.Schemas {
 		if err := m.readSide(ctx, c, router.Side(side)); err != nil {
@@ -111,7 +115,13 @@ func (m *dualWrites) readCatalogs(ctx context.Context) error {
 	if err := m.keep(c); err != nil {
 		m.log.Warn("the catalogs cannot be kept for the next start", "error", err)
 	}
-	return m.adopt(c)
+	if err := m.adopt(c); err != nil {
+		return err
+	}
+	if m.proxy != nil {
+		m.proxy.Known(defined)
+	}
+	return nil
 }
 
 func (m *dualWrites) readSide(ctx context.Context, c *catalogs, side router.Side) error {

@@ -107,6 +107,8 @@ type Plan struct {
 	Parts []Part // of Sequence and Verbatim
 	// Reloads says that it changes what the catalogs say.
 	Reloads bool
+	// Doubts says that it may change what other statements do.
+	Doubts bool
 	// Form is how the keys of a COPY's rows are read from its data; nil: they cannot
 	// be, and the table is dirty as a whole.
 	Form  *copyin.Form

@@ -59,7 +59,7 @@ func several(st *rewrite.Statement, env *Env) *Plan {
 		p := Decide(part, env)
 		whole.Parts = append(whole.Parts, Part{Plan: p})
 		whole.apart(p.Apart)
-		whole.Reloads = whole.Reloads || p.Reloads
+		whole.Reloads, whole.Doubts = whole.Reloads || p.Reloads, whole.Doubts || p.Doubts
 		whole.Reads = append(whole.Reads, p.Reads...)
 		switch p.Class {
 		case Pass:

@@ -11,6 +11,7 @@ import (
 // are done as ever, with the catalogs read again behind them.
 func (p *Plan) definition(st *rewrite.Statement, env *Env) {
 	p.Reloads = !st.Temporary
+	p.Doubts = p.Reloads && !st.Upkeep && !st.Creates // a new name is one that the catalogs do not have
 	if st.Creates {
 		if runs(st, env) || st.Executes != "" {
 			p.probe(WhyFunction)
