@@ -142,20 +142,14 @@ func (c *conversation) captured(g *growth) {
 	tx := c.s.mirrorTx()
 	tx.Identify(g.txid)
 	failpoint.Hit(failpoint.Capture)
-	for _, pair := range g.others {
-		c.uncaptured(pair, writes.WhyUnknown)
-	}
+	c.uncaptured(writes.WhyUnknown, g.others...)
 	change := g.change()
 	if change == nil {
 		return
 	}
-	for _, pair := range g.plan.Loses {
-		c.uncaptured(pair, writes.WhyForeign)
-	}
+	c.uncaptured(writes.WhyForeign, g.plan.Loses...)
 	if len(g.plan.Moves) > 0 && len(change.Gone) > len(g.keys) {
-		for _, pair := range g.plan.Moves {
-			c.uncaptured(pair, writes.WhyKey)
-		}
+		c.uncaptured(writes.WhyKey, g.plan.Moves...)
 		return
 	}
 	c.m.strict = c.m.strict || g.plan.Pair.Strict

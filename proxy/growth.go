@@ -276,9 +276,13 @@ func (c *conversation) learn(st *capturedStatement, plan *writes.Plan) error {
 	return c.settle()
 }
 
-// prepareOld prepares the statement that locks the rows and tells their keys.
+// prepareOld prepares the statement that tells the keys of the rows: the condition
+// fixes them, or else the rows are locked and read.
 func (c *conversation) prepareOld(st *capturedStatement, made *madeStatement) error {
-	text, ok := parse.OldKeys(made.text, made.plan.Statement, made.plan.KeyColumns())
+	text, ok := parse.FixedKey(made.text, made.plan.Statement, keyColumns(made.plan.Pair), st.types)
+	if !ok {
+		text, ok = parse.OldKeys(made.text, made.plan.Statement, made.plan.KeyColumns())
+	}
 	if !ok {
 		return nil // said by its absence: the table is dirty after it
 	}
@@ -288,6 +292,19 @@ func (c *conversation) prepareOld(st *capturedStatement, made *madeStatement) er
 	}
 	c.owed = append(c.owed, sourceOwed{kind: 'P'})
 	return nil
+}
+
+// keyColumns are those of a pair's key at the source.
+func keyColumns(p *rewrite.Pair) []parse.KeyColumn {
+	var key []parse.KeyColumn
+	for _, i := range p.Key {
+		k := parse.KeyColumn{Name: p.Cells[i].Column, Type: p.Cells[i].Type}
+		if c := p.Source.Column(k.Name); c == nil || c.Collation != (rewrite.Name{}) {
+			k.Collated = true
+		}
+		key = append(key, k)
+	}
+	return key
 }
 
 // oldKeysMost are held against each other.

@@ -98,7 +98,7 @@ func TestMirrorAChangeOfTheKeyThatOthersPrevent(t *testing.T) {
 		name, where string
 		dirty       int
 	}{
-		{"of all rows", "id = 1 AND NOT EXISTS (SELECT FROM things s WHERE s.id = 2)", 0},
+		{"of all rows", "id + 0 = 1 AND NOT EXISTS (SELECT FROM things s WHERE s.id = 2)", 0},
 		{"of some", "id = 5 OR id = 1 AND NOT EXISTS (SELECT FROM things s WHERE s.id = 2)", 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -259,7 +259,7 @@ func (c *conversation) afterCaptured(p *portal, g *growth) {
 func (c *conversation) oldKeys(p *portal, g *growth) {
 	switch {
 	case p.stmt.old == "" || len(g.old) < g.rows:
-		c.uncaptured(g.plan.Pair, writes.WhyKey)
+		c.uncaptured(writes.WhyKey, g.plan.Pair)
 	case len(g.old) > g.rows:
 		var keys shadow.Keys
 		for _, key := range g.old {

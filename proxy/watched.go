@@ -138,11 +138,11 @@ func (c *conversation) counted(row [][]byte, tables []watched, g *growth) {
 		c.s.mirrorTx().Identify(shadow.TxID(id))
 		if pair == nil || pair.Source.Late() { // nobody can be asked after the commit
 			for _, pair := range c.m.mapped.Plan.Pairs {
-				c.uncaptured(pair, writes.WhyDeferred)
+				c.unseen(pair, writes.WhyDeferred)
 			}
 			continue
 		}
-		c.uncaptured(pair, g.plan.Why)
+		c.unseen(pair, g.plan.Why)
 	}
 }
 
@@ -185,8 +185,19 @@ func atoi(s string) int {
 	return n
 }
 
-// uncaptured is a table that was changed in a way that was not seen.
-func (c *conversation) uncaptured(pair *rewrite.Pair, why writes.Why) {
+// uncaptured are tables that were changed in a way that was not seen, though the
+// statement was captured.
+func (c *conversation) uncaptured(why writes.Why, pairs ...*rewrite.Pair) {
+	if len(pairs) > 0 {
+		c.s.server.uncaptured(why)
+	}
+	for _, pair := range pairs {
+		c.unseen(pair, why)
+	}
+}
+
+// unseen is a table that was changed in a way that was not seen.
+func (c *conversation) unseen(pair *rewrite.Pair, why writes.Why) {
 	switch c.s.server.opt.Mirror.Uncaptured {
 	case DirtyTable:
 		c.s.mirrorTx().Whole(pair.Name(), shadow.CauseUncaptured)
