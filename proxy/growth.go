@@ -158,7 +158,7 @@ func (g *growth) shrink() {
 
 // change is what the statement did; nil: nothing.
 func (g *growth) change() *shadow.Change {
-	if g.rows == 0 && len(g.old) == 0 {
+	if g.rows == 0 {
 		return nil
 	}
 	c := &shadow.Change{Kind: g.plan.Kind, Pair: g.plan.Pair, Images: g.images, Gone: g.keys}

@@ -131,3 +131,16 @@ func TestMirrorAChangeOfTheKeyThatOthersPrevent(t *testing.T) {
 		})
 	}
 }
+
+// TestMirrorAChangeOfNoRow leaves nothing to remember, also of a key that its text
+// fixes.
+func TestMirrorAChangeOfNoRow(t *testing.T) {
+	n := newMirrored(t, things, things, nil, nil)
+	conn := n.client(t)
+	for _, sql := range []string{"UPDATE things SET id = 2 WHERE id = 77", "UPDATE things SET id = 2 WHERE id + 0 = 77", "DELETE FROM things WHERE id = 77", "UPDATE things SET name = 'x' WHERE id = 77"} {
+		do(t, conn, sql)
+		if n.journal.intents() > 0 {
+			t.Error("something is remembered of", sql)
+		}
+	}
+}

@@ -142,16 +142,16 @@ func (t *Tx) Whole(table string, why Cause) {
 
 // Captured takes a change over. Its keys are remembered whatever becomes of it.
 func (t *Tx) Captured(c *Change) {
-	if c.Kind == Truncated {
+	switch {
+	case c.Kind == Truncated:
 		for _, p := range c.Pairs {
 			t.Whole(p.Name(), CauseFailed)
 		}
-	} else {
+	case c.Rows() == 0:
+		return
+	default:
 		c.last()
 		t.remember(c)
-	}
-	if c.Kind != Truncated && c.Rows() == 0 {
-		return
 	}
 	t.rows += c.Rows()
 	t.bytes += c.Bytes()
