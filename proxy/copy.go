@@ -277,7 +277,7 @@ func (s *session) guarded(ask func() bool) bool {
 // copyUntil relays a COPY until something holds.
 func (s *session) copyUntil(over func() bool) error {
 	for !s.guarded(over) {
-		if err := s.copyStep(); err != nil {
+		if err := s.stepWith((*session).copyFromClient); err != nil {
 			return err
 		}
 	}
@@ -287,18 +287,8 @@ func (s *session) copyUntil(over func() bool) error {
 	return nil
 }
 
-// copyStep waits for whoever's turn it is, once.
-func (s *session) copyStep() error {
-	if err := s.obey(); err != nil {
-		return err
-	}
-	switch s.turn() {
-	case engine.LegTurn:
-		return s.fromLeg(s.legs[s.eng.Side()])
-	case engine.Both:
-		s.startBoth()
-	case engine.ClientTurn:
-	}
+// copyFromClient takes of the client's messages what may go on.
+func (s *session) copyFromClient() error {
 	in := s.client.unread()
 	if n := s.data.upTo(in); n > 0 {
 		if s.guarded(func() bool { return s.eng.Pinned() == router.PinProtocol }) {

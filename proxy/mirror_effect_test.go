@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/router"
 )
@@ -76,34 +74,15 @@ func TestARowThatIsNotThereAtTheTarget(t *testing.T) {
 func TestARowOfATransactionUnderWayIsNotMissing(t *testing.T) {
 	n := newMirrored(t, affected, affected, nil, nil)
 	first, second := n.client(t), n.client(t)
-	// The first session's commit at the target waits for a deferred check that
-	// another transaction there keeps it from.
-	for _, sql := range []string{
-		"CREATE TABLE gate (id int)", "CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN LOCK TABLE public.gate IN SHARE MODE; RETURN NULL; END'",
-		"CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON kids DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION waits()", "GRANT ALL ON gate TO PUBLIC",
-	} {
-		if err := pair.Target.Exec(t.Context(), n.database, sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	gate := n.dial(t, pair.Target.Addr())
-	do(t, gate, "BEGIN")
-	do(t, gate, "LOCK TABLE gate IN ACCESS EXCLUSIVE MODE")
-	done := make(chan error, 2)
-	go func() {
-		_, err := first.Exec(t.Context(), "INSERT INTO kids VALUES (50, 1, 1)", pgx.QueryExecModeSimpleProtocol)
-		done <- err
-	}()
+	gate := n.shut(t, "kids")
+	inserted := begun(t, first, "INSERT INTO kids VALUES (50, 1, 1)")
 	eventually(t, "the source has the row", func() bool { return n.rows(t, router.Source, "SELECT count(*) FROM kids WHERE id = 50")[0] == "1|" })
-	go func() {
-		_, err := second.Exec(t.Context(), "UPDATE kids SET v = 2 WHERE id = 50", pgx.QueryExecModeSimpleProtocol)
-		done <- err
-	}()
+	updated := begun(t, second, "UPDATE kids SET v = 2 WHERE id = 50")
 	eventually(t, "the target waits for both", func() bool {
 		return n.rows(t, router.Target, "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")[0] == "2|"
 	})
 	do(t, gate, "COMMIT")
-	for range 2 {
+	for _, done := range []<-chan error{inserted, updated} {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

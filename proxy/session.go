@@ -139,7 +139,10 @@ func (s *session) relay() (err error) {
 }
 
 // step waits for whoever's turn it is, once.
-func (s *session) step() error {
+func (s *session) step() error { return s.stepWith((*session).fromClient) }
+
+// stepWith is a step where the client's messages go another way.
+func (s *session) stepWith(fromClient func(*session) error) error {
 	if err := s.obey(); err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func (s *session) step() error {
 		s.startBoth()
 	case engine.ClientTurn:
 	}
-	return s.fromClient()
+	return fromClient(s)
 }
 
 // turn is the engine's wish; while a second reader reads the leg, the client
