@@ -38,7 +38,7 @@ func (s *session) awaitQuiet() error {
 	}
 	s.both.Lock()
 	defer s.both.Unlock()
-	for s.both.running && !s.eng.Quiet() && !s.eng.Copies() {
+	for s.both.running && !s.eng.Quiet() && !s.eng.TakesData() {
 		s.both.progress.Wait()
 	}
 	return nil

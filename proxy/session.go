@@ -227,7 +227,11 @@ func (s *session) fromClient() error {
 func (s *session) relayClient() error {
 	if n := len(s.client.unread()); n > 0 {
 		if s.mirror != nil {
-			if n = s.unfinished(); n == 0 {
+			if n = s.unfinished(); n == 0 && s.guarded(s.eng.Copies) && wire.Parse(s.client.unread()).State == wire.Short {
+				s.startBoth()
+				return s.fillClient() // the server may answer the end of a COPY with the Sync that is on its way
+			}
+			if n == 0 {
 				return s.awaitQuiet()
 			}
 		}

@@ -158,6 +158,9 @@ func (e *Postgres) Skips() bool { return e.flags&skipping != 0 }
 // Copies says that a COPY is under way.
 func (e *Postgres) Copies() bool { return e.copying != noCopy }
 
+// TakesData says that a COPY takes data of the client.
+func (e *Postgres) TakesData() bool { return e.copying == copyIn || e.copying == copyBoth }
+
 // TakeCounts returns the statements answered since the last call.
 func (e *Postgres) TakeCounts() Counts {
 	c := e.counts
