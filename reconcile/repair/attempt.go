@@ -19,6 +19,8 @@ type task struct {
 	// clear takes all rows of the members away before it writes any, for unique
 	// values that go round in a circle.
 	clear bool
+	// unique are the columns of the index that the last collision was over.
+	unique []string
 	// outwaited says that the writers that the other side had when the task was
 	// first tried are gone: what it does not show is not there.
 	outwaited bool

@@ -21,12 +21,12 @@ func (r *repairer) collision(ctx context.Context, t task, err error) (task, bool
 	if !errors.As(err, &at) || !errors.As(err, &refused) || refused.Code != uniqueKey || t.clear {
 		return t, false
 	}
-	other, found := r.collider(ctx, t, at.member, refused)
+	other, columns, found := r.collider(ctx, t, at.member, refused)
 	switch {
 	case !found || len(t.members) >= mostMembers:
 		return t, false
 	case slices.Contains(t.members, other):
-		t.clear = true
+		t.clear, t.unique = true, columns
 		return t, true
 	}
 	t.members = slices.Insert(slices.Clone(t.members), at.member, other)
@@ -34,19 +34,19 @@ func (r *repairer) collision(ctx context.Context, t task, err error) (task, bool
 }
 
 // collider finds the key of the row on the other side that has the unique
-// values of a member.
-func (r *repairer) collider(ctx context.Context, t task, member int, refused *Refusal) (rewrite.RowKey, bool) {
+// values of a member, and the columns of these.
+func (r *repairer) collider(ctx context.Context, t task, member int, refused *Refusal) (rewrite.RowKey, []string, bool) {
 	q, err := t.shape.sourceRow(t.shape.source.Plain, t.members[member])
 	if err != nil {
-		return "", false
+		return "", nil, false
 	}
 	rows, err := r.a().flight(ctx, t.shape.pin, q)
 	if err != nil || len(rows[1].rows) == 0 {
-		return "", false
+		return "", nil, false
 	}
 	im, err := t.shape.atTarget(rows[1].rows[0])
 	if err != nil {
-		return "", false
+		return "", nil, false
 	}
 	for _, target := range t.shape.pair.Targets {
 		if name := target.Table.Name; name.Schema != refused.Schema || name.Name != refused.Table {
@@ -54,19 +54,19 @@ func (r *repairer) collider(ctx context.Context, t task, member int, refused *Re
 		}
 		columns, err := r.uniqueColumns(ctx, target.Table.Name, refused.Constraint)
 		if err != nil {
-			return "", false
+			return "", nil, false
 		}
 		text := t.shape.colliderText(target, columns)
 		if text == "" {
-			return "", false
+			return "", nil, false
 		}
 		found, err := r.s().flight(ctx, t.shape.pin, t.shape.plain(text, im, t.shape.keys))
 		if err != nil || len(found[1].rows) == 0 {
-			return "", false
+			return "", nil, false
 		}
-		return rewrite.KeyFrom(found[1].rows[0]), true
+		return rewrite.KeyFrom(found[1].rows[0]), columns, true
 	}
-	return "", false
+	return "", nil, false
 }
 
 // uniqueColumns are those of a unique index without expressions.

@@ -37,6 +37,24 @@ func TestARowInTheWayIsRepairedFirst(t *testing.T) {
 	}
 }
 
+// Rows that others refer to cannot be taken away: their values are.
+func TestValuesThatAreExchangedOfRowsThatOthersReferTo(t *testing.T) {
+	for column, values := range map[string][2]string{
+		"int UNIQUE": {"10", "20"}, "int NOT NULL UNIQUE": {"10", "20"}, "text NOT NULL UNIQUE": {"'a'", "'b'"}, "varchar(2) NOT NULL UNIQUE": {"'a'", "'b'"},
+		"uuid NOT NULL UNIQUE": {"'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"},
+		"date NOT NULL UNIQUE": {"'2026-01-01'", "'2026-01-02'"}, "timestamptz NOT NULL UNIQUE": {"'2026-01-01'", "'2026-01-02'"}, "numeric(8,2) NOT NULL UNIQUE": {"1", "2"},
+	} {
+		t.Run(column, func(t *testing.T) {
+			f := newField(t, setup{both: "CREATE TABLE t (id int PRIMARY KEY, u " + column + ", v text); CREATE TABLE c (id int PRIMARY KEY, t int REFERENCES t)"})
+			f.super(router.Source, "INSERT INTO t VALUES (1, "+values[0]+", 'a'), (2, "+values[1]+", 'b')", "INSERT INTO c VALUES (1, 1), (2, 2)")
+			f.super(router.Target, "INSERT INTO t VALUES (1, "+values[1]+", 'a'), (2, "+values[0]+", 'b')", "INSERT INTO c VALUES (1, 1), (2, 2)")
+			f.dirty("public.t", "", shadow.CauseRequested, key(1))
+			f.one(Wrote)
+			f.same(whole)
+		})
+	}
+}
+
 func TestACircleTooLargeForOneTransactionIsADivergence(t *testing.T) {
 	f := newField(t, setup{both: unique})
 	var source, target []string

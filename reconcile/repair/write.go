@@ -205,7 +205,7 @@ func (w *writing) clearAll(ctx context.Context) error {
 		cells, err := s.targetKey(key)
 		for target := range slices.Backward(s.texts) {
 			if err == nil {
-				_, err = w.delete(ctx, target, cells)
+				err = w.clear(ctx, target, cells)
 			}
 		}
 		if err != nil {
