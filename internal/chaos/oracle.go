@@ -176,7 +176,8 @@ func (r *round) clients() error {
 	var wrong []string
 	for code, n := range t.codes {
 		lost := slices.Contains(lostCodes, code) || strings.HasPrefix(code, codeLogin)
-		if !slices.Contains(ownCodes, code) && !(lost && !r.onlyTarget()) {
+		gone := code == codeTarget && slices.ContainsFunc(r.plan.strikes, func(s strike) bool { return s.victim == targetVictim })
+		if !slices.Contains(ownCodes, code) && !(lost && !r.onlyTarget()) && !gone {
 			wrong = append(wrong, fmt.Sprintf("%s %d", code, n))
 		}
 	}

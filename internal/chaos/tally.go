@@ -49,6 +49,9 @@ const (
 	codeLost  = "lost"  // the connection
 	codeLate  = "late"  // it took longer than any fault may make it
 	codeLogin = "login" // a connection was refused
+	// codeTarget is a transaction that the target was answering when it was killed:
+	// it is told so once, and may be run again (docs/limits.md).
+	codeTarget = "target gone"
 )
 
 // codeOf is the SQLSTATE of an error, or a word; "": it is none.
@@ -57,6 +60,8 @@ func codeOf(err error) string {
 	switch {
 	case err == nil, errors.Is(err, errLeave):
 		return ""
+	case errors.As(err, &e) && e.Code == "08006" && e.Severity == "ERROR" && strings.HasPrefix(e.Message, "the target database"):
+		return codeTarget
 	case errors.As(err, &e):
 		return e.Code
 	case errors.Is(err, context.DeadlineExceeded):

@@ -70,7 +70,11 @@ func TestTokensAreHeldAgainstWhatClientsKnow(t *testing.T) {
 
 func TestErrorsAreCountedByTheirCode(t *testing.T) {
 	for err, want := range map[error]string{
-		nil: "", errLeave: "", &pgconn.PgError{Code: "40001"}: "40001", context.DeadlineExceeded: codeLate, errors.New("EOF"): codeLost,
+		nil: "", errLeave: "", &pgconn.PgError{Code: "40001"}: "40001",
+		&pgconn.PgError{Code: "08006", Severity: "ERROR", Message: "the target database closed the connection; run it again"}: codeTarget,
+		&pgconn.PgError{Code: "08006", Severity: "FATAL", Message: "the target database closed the connection"}:               "08006",
+		&pgconn.PgError{Code: "08006", Severity: "ERROR", Message: "the source database closed the connection"}:               "08006",
+		context.DeadlineExceeded: codeLate, errors.New("EOF"): codeLost,
 	} {
 		if got := codeOf(err); got != want {
 			t.Errorf("%v is %q, want %q", err, got, want)
