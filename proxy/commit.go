@@ -15,6 +15,9 @@ import (
 // sync is the end of an extended batch, and the commit point of what was not in
 // a transaction of its own.
 func (c *conversation) sync() error {
+	if c.within() {
+		return c.syncWithin()
+	}
 	if err := c.settle(); err != nil {
 		return err
 	}
@@ -25,6 +28,28 @@ func (c *conversation) sync() error {
 		return c.ready(nil)
 	}
 	return c.commit(true, func() (shadow.Ending, error) { return c.syncs(nil) })
+}
+
+// within says that the Sync ends nothing but the batch, whatever is said to it.
+func (c *conversation) within() bool {
+	return c.m.block && c.refusal == nil && c.s.server.opt.Mirror.Uncaptured != RefuseUncaptured
+}
+
+// syncWithin sends the Sync with what it ends, in one flight: within a transaction
+// it commits nothing.
+func (c *conversation) syncWithin() error {
+	c.out = append(c.out, synced...)
+	if err := c.hearAll(); err != nil {
+		return err
+	}
+	tag := c.tag
+	c.tag = nil
+	_, err := c.hearReady(0, tag)
+	if err == nil && c.s.eng.Tx() == 'I' {
+		c.s.endMirror()
+	}
+	c.failed = false
+	return err
 }
 
 // ready sends the Sync and passes what comes on.
@@ -46,6 +71,12 @@ func (c *conversation) syncs(before []byte) (shadow.Ending, error) {
 		return shadow.Unknown, err
 	}
 	failpoint.Hit(failpoint.AuthoritySent)
+	return c.hearReady(ours, before)
+}
+
+// hearReady hears the source up to ReadyForQuery; the first of its messages are
+// answers to ours.
+func (c *conversation) hearReady(ours int, before []byte) (shadow.Ending, error) {
 	ending := shadow.Committed
 	for {
 		message, err := c.hear()

@@ -32,6 +32,7 @@ type conversation struct {
 	drops  bool   // what it has bound may drop statements
 	held   bool   // nothing leaves for the client: a commit is under way
 	tag    []byte // of a simple query, until it is committed
+	last   bool   // the statement at hand ends the query, and with it nothing else
 
 	relayed  *engine.Batch                 // what is relayed in place of a conversation
 	giveUp   func(words *wire.Error) error // ends what is relayed and under way; nil: nothing is
@@ -291,6 +292,11 @@ func (c *conversation) settle() error {
 	if len(c.out) > 0 {
 		c.out = append(c.out, flushed...)
 	}
+	return c.hearAll()
+}
+
+// hearAll sends what is for the source, and hears all that it owes.
+func (c *conversation) hearAll() error {
 	if err := c.write(); err != nil {
 		return err
 	}

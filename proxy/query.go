@@ -27,7 +27,8 @@ func (c *conversation) query(message, text []byte) error {
 	if len(parts) == 0 {
 		parts = []writes.Part{{Plan: plan, Text: text}}
 	}
-	for _, part := range parts {
+	for i, part := range parts {
+		c.last = i == len(parts)-1 && c.within()
 		if part.Text == nil {
 			at := part.Statement.At
 			part.Text = text[at.From:at.Upto]
@@ -58,7 +59,7 @@ func (c *conversation) part(part writes.Part) error {
 		if err := c.partCaptured(made); err != nil {
 			return err
 		}
-		return c.settle()
+		return c.settlePart()
 	}
 	run := func(pass bool) sourceOwed {
 		_ = c.add(&pgproto3.Execute{})
@@ -78,6 +79,14 @@ func (c *conversation) part(part writes.Part) error {
 		c.owed = append(c.owed, c.truncates(plan, run(true)))
 	default:
 		c.probe(plan, run)
+	}
+	return c.settlePart()
+}
+
+// settlePart hears the answers of a part, but for the last, which go with the Sync.
+func (c *conversation) settlePart() error {
+	if c.last {
+		return nil
 	}
 	return c.settle()
 }
@@ -112,6 +121,9 @@ func (c *conversation) partCaptured(made *madeStatement) error {
 func (c *conversation) endQuery() error {
 	if c.refusal != nil {
 		return c.refuse(refusing{words: c.refusal, sync: true})
+	}
+	if c.last {
+		return c.syncWithin()
 	}
 	tag := c.tag
 	c.tag = nil
