@@ -122,14 +122,8 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 		body := message[wire.HeaderSize:]
 		switch h.Type {
 		case 'Q':
-			text, _, _ := bytes.Cut(body, []byte{0})
 			anew = append(anew, "")
-			plan := s.planned(text, engine.TextKey(text))
-			s.counts(plan, text)
-			if plan.Statement == nil && b.Effects&pgsql.Several != 0 {
-				m.use.relay = &writes.Plan{Class: writes.Verbatim, Why: writes.WhyUnread}
-				m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
-			}
+			s.countsQuery(body, b)
 		case 'P':
 			name, rest, _ := bytes.Cut(body, []byte{0})
 			text, _, _ := bytes.Cut(rest, []byte{0})
@@ -177,6 +171,18 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 	m.use.slow = m.use.slow || m.open // it goes on until its Sync
 	if m.use.slow && m.use.copy != nil && m.use.relay == nil {
 		m.use.relay = m.use.copy // its data comes from the client
+	}
+}
+
+// countsQuery takes a simple query into account.
+func (s *session) countsQuery(body []byte, b *engine.Batch) {
+	m := s.mirror
+	text, _, _ := bytes.Cut(body, []byte{0})
+	plan := s.planned(text, engine.TextKey(text))
+	s.counts(plan, text)
+	if plan.Statement == nil && b.Effects&pgsql.Several != 0 {
+		m.use.relay = &writes.Plan{Class: writes.Verbatim, Why: writes.WhyUnread}
+		m.use.pairs = append(m.use.pairs, m.mapped.Plan.Pairs...)
 	}
 }
 
