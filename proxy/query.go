@@ -324,7 +324,7 @@ func (s *session) markPairs(gone bool) *shadow.Tx {
 
 // pump relays until the session is settled.
 func (s *session) pump() error {
-	for !s.quietNow() {
+	for !s.quiet() {
 		if err := s.step(); err != nil {
 			return err
 		}
@@ -332,6 +332,3 @@ func (s *session) pump() error {
 	s.quieten()
 	return nil
 }
-
-// quietNow says that nothing is under way.
-func (s *session) quietNow() bool { return s.quiet() }

@@ -50,7 +50,7 @@ var meanings = map[string]string{
 	"row_limit":        "The client asked for a part of the rows." + unseen,
 	"long":             "The text is too long to be analysed." + unseen,
 	"body":             "CALL and DO can do anything, and commit." + unseen,
-	"copy":             "It is a COPY that cannot be seen." + unseen,
+	"copy":             "It is a COPY: the keys of its rows were repaired afterwards where its data has them, and else the whole table.",
 	"several":          "Several statements in one text, with transaction control." + unseen,
 	"ddl":              "It changed the schema.",
 
