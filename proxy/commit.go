@@ -143,19 +143,30 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 		failed = err
 		return ending
 	}}
+	ended := func(outcome shadow.Outcome, effects []rowOf) {
+		if under != nil {
+			s.server.pending.end(under, tables)
+		}
+		s.server.committed(tables, outcome, tx.Cause(), time.Since(began))
+		if outcome == shadow.Both {
+			s.server.differed(effects, tx.ID())
+		}
+	}
+	later := false
 	if s.server.opt.Mirror.Early {
-		how.Early = func() { _ = c.flushReply() }
+		how.Later = func(rest func() shadow.Outcome) {
+			later = true
+			_ = c.flushReply()
+			effects := c.m.effects()
+			s.endLater(c.m.other, func() { ended(rest(), effects) })
+		}
 	}
 	c.held = true
 	c.m.implicit, c.m.tell = sync, c.tell
 	outcome, err := tx.Commit(how)
 	c.held = false
-	if under != nil {
-		s.server.pending.end(under, tables)
-	}
-	s.server.committed(tables, outcome, tx.Cause(), time.Since(began))
-	if outcome == shadow.Both {
-		s.server.differed(c.m.effects(), tx.ID())
+	if !later {
+		ended(outcome, c.m.effects())
 	}
 	begun := c.m.begun
 	c.m.forget()

@@ -21,16 +21,17 @@ var canaryThings = []string{
 // newCanary answers all sessions' reads by the target where it may.
 func newCanary(t testing.TB) *twin {
 	t.Helper()
-	n := newNotReadyTwin(t, canaryThings)
+	n := newNotReadyTwin(t, canaryThings, false)
 	n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
 	return n
 }
 
 // newNotReadyTwin is a twin whose tables are not ready while they are dirty.
-func newNotReadyTwin(t testing.TB, schema []string) *twin {
+func newNotReadyTwin(t testing.TB, schema []string, early bool) *twin {
 	t.Helper()
 	var journal atomic.Pointer[ledger]
 	n := newTwin(t, schema, func(o *Options) {
+		o.Mirror.Early = early
 		o.Mirror.Ready = func(table string) bool {
 			keys, whole := journal.Load().dirty()
 			return !slices.Contains(whole, table) && keys[table] == 0

@@ -44,6 +44,13 @@ func (n *mirrored) mends(t testing.TB) {
 	eventually(t, "the breaker closes", func() bool { return n.policy.Load().Target == router.TargetOpen })
 }
 
+// terminate ends a session's process, and waits until its sockets are closed.
+func (n *mirrored) terminate(t testing.TB, side router.Side, pid int) {
+	t.Helper()
+	do(t, n.direct[side], fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
+	eventually(t, "the backend is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+}
+
 // backend is the process of the mirror's leg at the target.
 func (n *mirrored) backend(t testing.TB) int {
 	t.Helper()
@@ -174,9 +181,7 @@ func TestMirrorATargetThatEndsItsBackend(t *testing.T) {
 			do(t, conn, "INSERT INTO things (id) VALUES (1)")
 			end := func(at string) {
 				if at == point {
-					pid := n.backend(t)
-					do(t, n.direct[router.Target], fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
-					eventually(t, "the backend is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+					n.terminate(t, router.Target, n.backend(t))
 				}
 			}
 			end("between transactions")

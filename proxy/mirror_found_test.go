@@ -37,7 +37,7 @@ var foundAtRandom = []struct {
 
 func TestMirrorOfWhatWasFoundAtRandom(t *testing.T) {
 	for _, canary := range []bool{false, true} {
-		n := newNotReadyTwin(t, randomly)
+		n := newNotReadyTwin(t, randomly, canary)
 		if canary {
 			n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
 		}

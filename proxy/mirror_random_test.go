@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	mirrorSeeds = flag.Int("mirrorseeds", 15, "how many random scripts of writes are run")
+	mirrorSeeds = flag.Int("mirrorseeds", 8, "how many random scripts of writes are run")
 	mirrorFirst = flag.Uint64("mirrorfirst", 1, "the seed of the first")
 
 	mirrorShrinks = flag.Bool("mirrorshrink", false, "what fails is made as small as it can be")
@@ -177,13 +177,15 @@ func mirrorScript(seed uint64, canary bool) (script []step) {
 //
 //	go test ./proxy -run MirrorRandom -args -mirrorseeds 1000 -mirrorfirst 100 -mirrorshrink
 func TestMirrorRandomScriptsAreAsDirect(t *testing.T) {
-	for _, canary := range []bool{false, true} {
-		n := newNotReadyTwin(t, randomly)
+	for name, is := range map[string]struct{ canary, early bool }{
+		"mirror": {false, false}, "mirror, the authority answers": {false, true}, "canary": {true, false}, "canary, the authority answers": {true, true},
+	} {
+		n, canary := newNotReadyTwin(t, randomly, is.early), is.canary
 		if canary {
 			n.shared.change(func(p *router.Snapshot) { p.Phase, p.Share = router.Canary, 10_000 })
 		}
 		for seed := *mirrorFirst; seed < *mirrorFirst+uint64(*mirrorSeeds); seed++ {
-			t.Run(fmt.Sprintf("canary %v seed %d", canary, seed), func(t *testing.T) { mirrorRandom(t, n, mirrorScript(seed, canary)) })
+			t.Run(fmt.Sprintf("%s seed %d", name, seed), func(t *testing.T) { mirrorRandom(t, n, mirrorScript(seed, canary)) })
 		}
 	}
 }

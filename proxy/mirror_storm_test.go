@@ -110,7 +110,13 @@ var storms = map[string]func(ctx context.Context, c *pgx.Conn, r *rand.Rand) err
 // TestMirrorUnderAStorm has 16 sessions on overlapping keys; afterwards both
 // sides are equal but for keys that are dirty, and few are.
 func TestMirrorUnderAStorm(t *testing.T) {
-	n := newMirrored(t, stormy, stormy, nil, nil)
+	for name, early := range map[string]bool{"both answer": false, "the authority answers": true} {
+		t.Run(name, func(t *testing.T) { storm(t, early) })
+	}
+}
+
+func storm(t *testing.T, early bool) {
+	n := newMirrored(t, stormy, stormy, nil, func(o *Options) { o.Mirror.Early = early })
 	setup := n.client(t)
 	do(t, setup, "INSERT INTO accounts SELECT g, 0 FROM generate_series(0, 7) g")
 	var names []string

@@ -321,7 +321,7 @@ func (s *session) against() router.Reason {
 			return router.NotReady
 		}
 	}
-	if !s.server.pending.wait(m.use.reads, s.server.opt.Mirror.Wait) {
+	if !s.hasTarget(s.server.opt.Mirror.Wait) || !s.server.pending.wait(m.use.reads, s.server.opt.Mirror.Wait) {
 		return router.Recent
 	}
 	return router.None

@@ -90,6 +90,7 @@ func (s *session) keepAt(found router.Reason) {
 
 // bring makes the leg of side to fit to answer.
 func (s *session) bring(from, side router.Side) (router.Reason, error) {
+	s.haveTarget()
 	sh, m := s.share, s.eng.Mobile()
 	sh.versions[from] = m.Version // who answers has the newest state
 	if l := s.legs[side]; s.hung[side].Load() || l != nil && (l.bare || l.ended()) {
@@ -148,6 +149,9 @@ func (s *session) setLeg(side router.Side, l *leg) {
 
 // dropLeg closes a leg that does not answer.
 func (s *session) dropLeg(side router.Side) {
+	if side == router.Target {
+		s.haveTarget()
+	}
 	l := s.legs[side]
 	if l == nil {
 		return

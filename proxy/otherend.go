@@ -142,6 +142,10 @@ func (o *otherLeg) forgetUntil(ready int) {
 
 // giveUp drops the leg; with cancel, what runs on it is asked to stop.
 func (o *otherLeg) giveUp(cancel bool) {
+	if o.later != nil {
+		o.later.gone = true
+		return
+	}
 	if o.s.legs[router.Target] != o.l {
 		return
 	}

@@ -36,6 +36,7 @@ type otherLeg struct {
 	locked    bool
 	fenced    bool
 	keeps     bool               // its settings outlast it
+	later     *later             // it is used by what is left of its commit
 	tell      func([]byte) error // of the client, where the leg is the client's own; else nil
 
 	settings [][]byte // of the session, in the order of applySettings
@@ -111,6 +112,7 @@ func (s *session) openOther() (shadow.Leg, error) {
 	if s.server.opt.Mirror.OneServer {
 		return s.openSame()
 	}
+	s.haveTarget()
 	if s.hung[router.Target].Load() || s.legs[router.Target] != nil && s.legs[router.Target].ended() {
 		s.dropLeg(router.Target)
 	}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -134,10 +133,7 @@ func TestASourceThatIsLostWhileTheTargetAnswers(t *testing.T) {
 		if one[int](t, conn, "SELECT count(*) FROM things WHERE id = 99") != 1 {
 			t.Fatal("the source answers")
 		}
-		do(t, proxy.direct[router.Source], fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
-		eventually(t, "the source's backend has ended", func() bool {
-			return proxy.rows(t, router.Source, fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d", pid))[0] == "0|"
-		})
+		proxy.terminate(t, router.Source, pid)
 		_, err := conn.Exec(t.Context(), "INSERT INTO things (id) VALUES (77)")
 		if set && (!conn.IsClosed() || code(err) != "08006") {
 			t.Error("settings have gone, and the session goes on:", err)

@@ -27,6 +27,7 @@ type session struct {
 	slot    *cancelSlot
 	share   *sharing    // nil: there is no target
 	mirror  *mirroring  // nil: its writes are not mirrored
+	later   *later      // has the target's leg; nil: nobody does
 	defines atomic.Bool // its transaction has changed what the catalogs say
 	doubts  atomic.Bool // and what writes do
 	ran     atomic.Bool // a statement has ended well while pumping
@@ -69,6 +70,7 @@ func (s *session) run() {
 		return
 	}
 	end := s.judge(err)
+	s.haveTarget()
 	s.endMirror()
 	s.defined() // nobody knows how its transaction has ended
 	if end.why == EndKilled {

@@ -12,9 +12,11 @@ type Ending uint8
 type Commit struct {
 	// Authority commits there, and says what became of it.
 	Authority func() Ending
-	// Early, if there is one, tells the client as soon as the authority has
-	// committed and the other side's COMMIT is on its way.
-	Early  func()
+	// Later, if there is one, takes over when the authority has committed and the
+	// other side's COMMIT is on its way: rest waits for that, settles the intents
+	// and says what became of it. It is to be called once, by anybody; until then
+	// nobody else may use the leg. Commit returns Both, which is not known yet.
+	Later  func(rest func() Outcome)
 	Strict bool // the other side must have everything, else nothing commits
 }
 
@@ -47,13 +49,13 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 	if !t.opt.Atomic { // else it shows with the applies what is to be remembered
 		keyed, whole, missed = t.intents()
 	}
-	awaited := t.await()
+	refused := t.await()
 	failpoint.Hit(failpoint.Applied)
-	if awaited != nil {
-		t.failed(awaited)
+	if refused != nil {
+		t.failed(refused)
 		if c.Strict {
 			t.forget(keyed, whole, missed)
-			return Neither, &ErrStrict{awaited}
+			return Neither, &ErrStrict{refused}
 		}
 	} else if t.state == abandoned && c.Strict {
 		t.forget(keyed, whole, missed)
@@ -70,45 +72,52 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 	failpoint.Hit(failpoint.Durable)
 	ending := c.Authority()
 	failpoint.Hit(failpoint.AuthorityDone)
-	outcome := t.end(ending, c.Early)
-	t.settle(keyed, whole, ending, outcome)
-	t.settleMissed(missed, ending)
-	failpoint.Hit(failpoint.Settled)
-	return outcome, nil
+	outcome, awaited := t.end(ending)
+	rest := func() Outcome {
+		if awaited != nil {
+			outcome = awaited()
+		}
+		t.settle(keyed, whole, ending, outcome)
+		t.settleMissed(missed, ending)
+		failpoint.Hit(failpoint.Settled)
+		return outcome
+	}
+	if awaited != nil && c.Later != nil {
+		c.Later(rest)
+		return Both, nil
+	}
+	return rest(), nil
 }
 
-// end brings the other side to where the authority is.
-func (t *Tx) end(ending Ending, early func()) Outcome {
-	defer func() { t.state = ended }()
+// end brings the other side to where the authority is. What it says is known but
+// for a COMMIT there, which awaited waits for.
+func (t *Tx) end(ending Ending) (outcome Outcome, awaited func() Outcome) {
+	leg, state := t.leg, t.state
+	t.leg, t.state = nil, ended
 	switch {
 	case ending != Committed:
-		if t.leg != nil {
-			t.leg.Rollback()
-			t.leg = nil
+		if leg != nil {
+			leg.Rollback()
 		}
-		return t.outcome(ending)
-	case t.state != open:
-		return Authority
+		return t.outcome(ending), nil
+	case state != open:
+		return Authority, nil
 	case t.opt.Atomic:
-		t.leg = nil
+		return Both, nil
+	}
+	err := leg.Commit()
+	failpoint.Hit(failpoint.TargetSent)
+	return Both, func() Outcome {
+		if err == nil {
+			err = leg.Committed(t.opt.Budget.Wait)
+		}
+		failpoint.Hit(failpoint.TargetDone)
+		if err != nil {
+			t.cause = CauseOf(err)
+			return Authority
+		}
 		return Both
 	}
-	err := t.leg.Commit()
-	failpoint.Hit(failpoint.TargetSent)
-	if early != nil {
-		early()
-	}
-	if err == nil {
-		err = t.leg.Committed(t.opt.Budget.Wait)
-	}
-	failpoint.Hit(failpoint.TargetDone)
-	if err != nil {
-		t.cause = CauseOf(err)
-		t.leg = nil
-		return Authority
-	}
-	t.leg = nil
-	return Both
 }
 
 func (t *Tx) outcome(e Ending) Outcome {

@@ -56,25 +56,41 @@ func TestTheAuthorityCommitsBetweenTheJournalAndTheOtherSide(t *testing.T) {
 		want   Outcome
 		ending string
 	}{
-		{"all is well", nil, Committed, Both, "authority commits; commit; early; committed; settle s.a:1 both; settle s.b:all authority uncaptured"},
-		{"it cannot be asked to commit", map[string][]error{"commit": {errBroken}}, Committed, Authority, "authority commits; commit; early; settle s.a:1 authority failed; settle s.b:all authority uncaptured"},
-		{"it does not say that it has", map[string][]error{"committed": {ErrRefused{CauseBudget}}}, Committed, Authority, "authority commits; commit; early; committed; settle s.a:1 authority budget; settle s.b:all authority uncaptured"},
+		{"all is well", nil, Committed, Both, "authority commits; commit; later; committed; settle s.a:1 both; settle s.b:all authority uncaptured"},
+		{"it cannot be asked to commit", map[string][]error{"commit": {errBroken}}, Committed, Authority, "authority commits; commit; later; settle s.a:1 authority failed; settle s.b:all authority uncaptured"},
+		{"it does not say that it has", map[string][]error{"committed": {ErrRefused{CauseBudget}}}, Committed, Authority, "authority commits; commit; later; committed; settle s.a:1 authority budget; settle s.b:all authority uncaptured"},
 		{"the authority rolls back", nil, RolledBack, Neither, "authority rolls back; rollback; settle s.a:1 neither; settle s.b:all neither"},
 		{"the authority is lost", nil, Unknown, Uncertain, "authority is lost; rollback; settle s.a:1 uncertain lost; settle s.b:all uncertain lost"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		commit := func(t *testing.T, is bool) {
 			f := newField()
 			watch(f)
-			f.errs["commit"], f.errs["committed"] = test.errs["commit"], test.errs["committed"]
+			f.errs["commit"], f.errs["committed"] = slices.Clone(test.errs["commit"]), slices.Clone(test.errs["committed"])
 			f.Captured(rows(a, Inserted, "1"))
 			f.Whole("s.b", CauseUncaptured)
 			how := f.authority(test.how)
-			how.Early = func() { f.log = append(f.log, "early") }
-			got, err := f.Commit(how)
-			if err != nil || got != test.want || f.said() != before+test.ending {
-				t.Errorf("%v, %v:\n%s\nwant %s", got, err, f.said(), before+test.ending)
+			var rest func() Outcome
+			if is {
+				how.Later = func(then func() Outcome) { rest = then }
 			}
-		})
+			got, err := f.Commit(how)
+			if is && test.how == Committed {
+				if rest == nil || got != Both || strings.Contains(f.said(), "settle") {
+					t.Fatalf("%v before it is known: %s", got, f.said())
+				}
+				f.log = append(f.log, "later")
+				got = rest()
+			}
+			want := before + test.ending
+			if !is {
+				want = strings.Replace(want, "later; ", "", 1)
+			}
+			if err != nil || got != test.want || f.said() != want {
+				t.Errorf("%v, %v:\n%s\nwant %s", got, err, f.said(), want)
+			}
+		}
+		t.Run(test.name, func(t *testing.T) { commit(t, false) })
+		t.Run(test.name+", later", func(t *testing.T) { commit(t, true) })
 	}
 }
 
