@@ -158,7 +158,7 @@ func (c *conversation) commit(sync bool, authority func() (shadow.Ending, error)
 			later = true
 			_ = c.flushReply()
 			effects := c.m.effects()
-			s.endLater(c.m.other, func() { ended(rest(), effects) })
+			s.endLater(c.m.other, under, func() { ended(rest(), effects) })
 		}
 	}
 	c.held = true

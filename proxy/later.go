@@ -1,34 +1,57 @@
 package proxy
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/crossfade-db/crossfade/router"
 )
 
-// later is a mirrored commit whose client has been answered (mirror.answer:
-// authority), and that is still to be heard of by the target. A goroutine of its
-// own waits for that, so that the client's next statement runs at the source
-// meanwhile; until it has ended the target's leg is its own.
+// later is what is left of a mirrored commit whose client has been answered
+// (mirror.answer: authority): to hear the target's COMMIT, and what follows it.
+// The session comes to it when it next needs the target's leg, so that the
+// client's next statement runs at the source meanwhile; others do when they wait
+// for it, or a timer does. Who has taken it has the leg until it is done.
 type later struct {
-	done chan struct{}
-	gone bool // the leg is of no more use; read when done is closed
+	taken atomic.Bool
+	rest  func()
+	timer *time.Timer
+	done  chan struct{}
+	panic func(any)
+	gone  bool // the leg is of no more use; read when done is closed
 }
 
-// endLater starts what is left of a commit on o.
-func (s *session) endLater(o *otherLeg, rest func()) {
-	l := &later{done: make(chan struct{})}
+// laterTime is how long a commit is left to a session that does not come to it.
+const laterTime = 5 * time.Millisecond
+
+// endLater leaves what is left of a commit on o.
+func (s *session) endLater(o *otherLeg, under *commit, rest func()) {
+	l := &later{rest: rest, done: make(chan struct{}), panic: s.server.logPanic}
 	o.later, s.later = l, l
-	go func() {
-		defer close(l.done)
-		defer func() {
-			if p := recover(); p != nil {
-				s.server.logPanic(p)
-				l.gone = true
-			}
-		}()
-		rest()
+	l.timer = time.AfterFunc(laterTime, l.finish)
+	under.later.Store(l)
+}
+
+// finish does it, if nobody else does.
+func (l *later) finish() {
+	if !l.taken.CompareAndSwap(false, true) {
+		return
+	}
+	defer close(l.done)
+	defer func() {
+		if p := recover(); p != nil {
+			l.panic(p)
+			l.gone = true
+		}
 	}()
+	l.rest()
+}
+
+// hurry has it done by somebody.
+func (l *later) hurry() {
+	if l != nil && !l.taken.Load() {
+		go l.finish()
+	}
 }
 
 // hasTarget says that nobody else uses the target's leg, or will soon.
@@ -37,6 +60,7 @@ func (s *session) hasTarget(most time.Duration) bool {
 	if l == nil {
 		return true
 	}
+	l.hurry()
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
@@ -54,6 +78,8 @@ func (s *session) haveTarget() {
 		return
 	}
 	s.later = nil
+	l.timer.Stop()
+	l.finish()
 	<-l.done
 	if l.gone {
 		s.dropLeg(router.Target)

@@ -131,8 +131,9 @@ type pending struct {
 
 // commit is one that is under way.
 type commit struct {
-	tx   *shadow.Tx // which changes no more
-	done chan struct{}
+	tx    *shadow.Tx // which changes no more
+	later atomic.Pointer[later]
+	done  chan struct{}
 }
 
 // begin notes a commit of tables.
@@ -193,6 +194,9 @@ func (p *pending) waitAll(most time.Duration) bool {
 func allEnded(under []*commit, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
+	for _, c := range under {
+		c.later.Load().hurry()
+	}
 	for _, c := range under {
 		select {
 		case <-c.done:

@@ -36,6 +36,7 @@ type otherLeg struct {
 	locked    bool
 	fenced    bool
 	keeps     bool               // its settings outlast it
+	flushed   bool               // the target has been asked for all answers
 	later     *later             // it is used by what is left of its commit
 	tell      func([]byte) error // of the client, where the leg is the client's own; else nil
 
@@ -163,6 +164,7 @@ func (l *leg) knows(name string) {
 }
 
 func (o *otherLeg) add(m pgproto3.FrontendMessage) {
+	o.flushed = false
 	var err error
 	if o.buf, err = m.Encode(o.buf); err != nil && o.failed == nil {
 		o.failed = fmt.Errorf("encode for the target: %w", err)
@@ -258,6 +260,20 @@ func (o *otherLeg) rows(c *shadow.Change) func(func(rowOf) bool) {
 	}
 }
 
+// Send sends what waits for the commit point.
+func (o *otherLeg) Send() {
+	o.end()
+	_ = o.write(o.s.server.opt.Mirror.Budget) // it has failed then
+}
+
+// end asks for the answers to what was added.
+func (o *otherLeg) end() {
+	if !o.flushed {
+		o.add(&pgproto3.Flush{})
+		o.flushed = true
+	}
+}
+
 // Await reads all answers; what has met no row is done by its key.
 func (o *otherLeg) Await(budget time.Duration) error {
 	deadline := time.Now().Add(budget)
@@ -274,7 +290,7 @@ func (o *otherLeg) Await(budget time.Duration) error {
 
 // flush sends what was added and reads every answer.
 func (o *otherLeg) flush(deadline time.Time) error {
-	o.add(&pgproto3.Flush{})
+	o.end()
 	if err := o.write(time.Until(deadline)); err != nil {
 		return err
 	}

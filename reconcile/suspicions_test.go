@@ -3,6 +3,7 @@ package reconcile
 import (
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,12 +145,12 @@ func TestALostAnswerOfManyRowsIsOneOfTheTable(t *testing.T) {
 }
 
 func TestSuspicionsThatComeTooFastAreOneOfTheTable(t *testing.T) {
-	now := time.Unix(1000, 0)
-	d := newDoubting(t, DivergenceOptions{PerSecond: 2, Now: func() time.Time { return now }})
+	var later atomic.Int64
+	d := newDoubting(t, DivergenceOptions{PerSecond: 2, Now: func() time.Time { return time.Unix(1000+later.Load(), 0) }})
 	d.ends(shadow.Uncertain, shadow.TableKeys{Table: "public.a", Keys: keysOf(5)})
 	d.must(d.Drain())
 	d.want("suspected|uncertain|public.a|shown kaa", "suspected|uncertain|public.a|shown kba")
-	now = now.Add(time.Second)
+	later.Store(1)
 	d.must(d.Drain())
 	d.want("suspected|uncertain|public.a|shown kaa", "suspected|uncertain|public.a|shown kba", "suspected|uncertain|public.a|")
 }

@@ -1,6 +1,8 @@
 package shadow
 
 import (
+	"cmp"
+
 	"github.com/crossfade-db/crossfade/internal/failpoint"
 	"github.com/crossfade-db/crossfade/rewrite"
 )
@@ -45,31 +47,30 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 	if t.Empty() {
 		return t.outcome(c.Authority()), nil
 	}
-	var keyed, whole, missed Ticket
+	var in remembered
+	var lost error // of the journal
 	if !t.opt.Atomic { // else it shows with the applies what is to be remembered
-		keyed, whole, missed = t.intents()
+		in, lost = t.intend()
 	}
-	refused := t.await()
-	failpoint.Hit(failpoint.Applied)
-	if refused != nil {
-		t.failed(refused)
-		if c.Strict {
-			t.forget(keyed, whole, missed)
-			return Neither, &ErrStrict{refused}
+	if lost == nil {
+		refused := t.await()
+		failpoint.Hit(failpoint.Applied)
+		if refused != nil {
+			t.failed(refused)
 		}
-	} else if t.state == abandoned && c.Strict {
-		t.forget(keyed, whole, missed)
-		return Neither, &ErrStrict{ErrRefused{t.cause}}
+		if t.state == abandoned && c.Strict {
+			t.forget(in)
+			return Neither, &ErrStrict{cmp.Or(refused, error(ErrRefused{t.cause}))}
+		}
 	}
 	if t.opt.Atomic {
-		keyed, whole, missed = t.intents()
+		in, lost = t.intend()
 	}
-	if err := wait(keyed, whole, missed); err != nil {
+	if lost != nil {
 		t.abandon(CauseFailed)
-		t.forget(keyed, whole, missed)
-		return Neither, &ErrJournal{err}
+		t.forget(in)
+		return Neither, &ErrJournal{lost}
 	}
-	failpoint.Hit(failpoint.Durable)
 	ending := c.Authority()
 	failpoint.Hit(failpoint.AuthorityDone)
 	outcome, awaited := t.end(ending)
@@ -77,8 +78,7 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 		if awaited != nil {
 			outcome = awaited()
 		}
-		t.settle(keyed, whole, ending, outcome)
-		t.settleMissed(missed, ending)
+		t.settle(in, ending, outcome)
 		failpoint.Hit(failpoint.Settled)
 		return outcome
 	}
@@ -132,9 +132,29 @@ func (t *Tx) outcome(e Ending) Outcome {
 	return Uncertain
 }
 
-// intents writes down what is about to change: the keys that are mirrored, and
+// remembered are the intents of a transaction: the keys that are mirrored, and
 // apart from them the tables and the rows that are not, as their outcome differs.
-func (t *Tx) intents() (keyed, whole, missed Ticket) {
+type remembered struct{ keyed, whole, missed Ticket }
+
+// intend makes durable what is about to change, while the other side applies it.
+func (t *Tx) intend() (remembered, error) {
+	in := t.intents()
+	if t.state == open {
+		t.leg.Send()
+	}
+	for _, ticket := range []Ticket{in.keyed, in.whole, in.missed} {
+		if ticket == nil {
+			continue
+		}
+		if err := ticket.Wait(); err != nil {
+			return in, err
+		}
+	}
+	failpoint.Hit(failpoint.Durable)
+	return in, nil
+}
+
+func (t *Tx) intents() (r remembered) {
 	in := Intent{Epoch: t.opt.Epoch, TxID: t.txid, Incarnation: t.opt.Incarnation}
 	for name, keys := range t.keys {
 		if t.opt.Atomic && t.state == open {
@@ -153,47 +173,41 @@ func (t *Tx) intents() (keyed, whole, missed Ticket) {
 		other.Tables = append(other.Tables, TableKeys{Table: name, Whole: true})
 	}
 	if len(in.Tables) > 0 {
-		keyed = t.opt.Journal.Intend(&in)
+		r.keyed = t.opt.Journal.Intend(&in)
 	}
 	if len(other.Tables) > 0 {
-		whole = t.opt.Journal.Intend(&other)
+		r.whole = t.opt.Journal.Intend(&other)
 	}
 	if len(t.missing) > 0 {
-		missed = t.opt.Journal.Intend(t.missed())
+		r.missed = t.opt.Journal.Intend(t.missed())
 	}
 	failpoint.Hit(failpoint.Intended)
-	return keyed, whole, missed
-}
-
-func wait(tickets ...Ticket) error {
-	for _, ticket := range tickets {
-		if ticket == nil {
-			continue
-		}
-		if err := ticket.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r
 }
 
 // forget settles intents of a transaction that commits nowhere.
-func (t *Tx) forget(tickets ...Ticket) {
-	for _, ticket := range tickets {
+func (t *Tx) forget(in remembered) {
+	for _, ticket := range []Ticket{in.keyed, in.whole, in.missed} {
 		if ticket != nil {
 			t.opt.Journal.Settle(ticket, Neither, "")
 		}
 	}
 }
 
-func (t *Tx) settle(keyed, whole Ticket, ending Ending, outcome Outcome) {
+func (t *Tx) settle(in remembered, ending Ending, outcome Outcome) {
 	cause := t.cause
 	if ending == Unknown {
 		cause = CauseLost
 	}
-	if keyed != nil {
-		t.opt.Journal.Settle(keyed, outcome, cause)
+	if in.keyed != nil {
+		t.opt.Journal.Settle(in.keyed, outcome, cause)
 	}
+	t.settleWhole(in.whole, ending, outcome)
+	t.settleMissed(in.missed, ending)
+}
+
+// settleWhole settles the tables of which any row may have changed.
+func (t *Tx) settleWhole(whole Ticket, ending Ending, outcome Outcome) {
 	if whole == nil {
 		return
 	}

@@ -48,7 +48,7 @@ var errBroken = errors.New("broken")
 
 func TestTheAuthorityCommitsBetweenTheJournalAndTheOtherSide(t *testing.T) {
 	a := table("a")
-	const before = "open; apply 0 1; intend s.a:1; intend s.b:all; await; durable s.a:1; durable s.b:all; "
+	const before = "open; apply 0 1; intend s.a:1; intend s.b:all; durable s.a:1; durable s.b:all; await; "
 	for _, test := range []struct {
 		name   string
 		errs   map[string][]error
@@ -141,7 +141,7 @@ func TestNothingIsCommittedThatCannotBeRemembered(t *testing.T) {
 	if !errors.As(err, &refused) || !errors.Is(err, errBroken) || outcome != Neither {
 		t.Errorf("%v, %v", outcome, err)
 	}
-	const want = "open; apply 0 1; intend s.a:1; intend s.b:all; await; durable s.a:1; rollback; settle s.a:1 neither; settle s.b:all neither"
+	const want = "open; apply 0 1; intend s.a:1; intend s.b:all; durable s.a:1; rollback; settle s.a:1 neither; settle s.b:all neither"
 	if f.said() != want {
 		t.Errorf("got  %s\nwant %s", f.said(), want)
 	}

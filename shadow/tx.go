@@ -14,6 +14,8 @@ type Leg interface {
 	// Apply sends a change, without waiting for the answer. A delete that meets no
 	// row takes the key.
 	Apply(*Change) error
+	// Send sends what Apply has kept, if it has; that it cannot is said by Await.
+	Send()
 	// Await waits until all that was sent has been answered.
 	Await(budget time.Duration) error
 	// Savepoint and RollbackTo work on the savepoint at a depth, 0 the outermost.

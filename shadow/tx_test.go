@@ -27,6 +27,7 @@ func (l *fakeLeg) call(name string, args ...any) error {
 }
 
 func (l *fakeLeg) Apply(c *Change) error         { return l.call("apply", c.Kind, len(c.Images)) }
+func (l *fakeLeg) Send()                         {}
 func (l *fakeLeg) Await(time.Duration) error     { return l.call("await") }
 func (l *fakeLeg) Savepoint(depth int) error     { return l.call("savepoint", depth) }
 func (l *fakeLeg) RollbackTo(depth int) error    { return l.call("rollback to", depth) }
@@ -221,7 +222,7 @@ func TestWhatMayNotBeCommitted(t *testing.T) {
 	f.Captured(rows(a, Inserted, "1"))
 	_, err := f.Commit(f.authority(Committed))
 	var refused *ErrJournal
-	if got := strings.Join(f.log, "; "); !errors.As(err, &refused) || got != "open; apply 0 1; intend s.a:1; await; rollback; settle s.a:1 neither" {
+	if got := strings.Join(f.log, "; "); !errors.As(err, &refused) || got != "open; apply 0 1; intend s.a:1; rollback; settle s.a:1 neither" {
 		t.Errorf("%v: %s", err, got)
 	}
 	f = newField()

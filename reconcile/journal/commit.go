@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// tail is where the journal grows. It is the committer's alone.
+// tail is where the journal grows. It belongs to whoever writes.
 type tail struct {
 	file   File // nil: none can be written
 	seg    *segment
@@ -17,35 +17,78 @@ type tail struct {
 	spare  []byte   // the buffer of the last batch
 	doomed []uint64 // segments that need not be kept, and are still there
 	unread uint64   // a segment that should go, and cannot be read
+	broken error    // nobody knows what the file holds; nil: it can be written
 	end    error    // of the last write, once done is closed
 }
 
-// run is the committer.
+// leadMax is how much may wait for somebody who waits for it, in bytes.
+const leadMax = 64 << 10
+
+// run is the committer: it writes what nobody else does, and heals.
 func (j *Journal) run() {
 	defer close(j.done)
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
-	for {
-		var err error
+	for on := true; on; {
 		select {
 		case <-j.wake:
-			err = j.commit()
-		case <-tick.C:
-			if err = j.commit(); err == nil { // settles wait no longer
-				err = j.retain()
-			}
+			on = j.turn(false)
+		case <-tick.C: // settles wait no longer
+			on = j.turn(true)
 		case <-j.quit:
+			j.writing <- struct{}{}
 			j.finish()
-			return
+			<-j.writing
+			on = false
 		}
-		if err != nil && !j.heal(err) {
-			return
+	}
+}
+
+// turn is one of the committer's; false: the journal is closed.
+func (j *Journal) turn(retains bool) bool {
+	j.writing <- struct{}{}
+	defer j.release()
+	err := j.commit()
+	if err == nil && retains {
+		if err = j.retain(); err != nil {
+			j.stop(err)
 		}
+	}
+	return err == nil || j.heal()
+}
+
+// lead writes a batch for who waits for it, unless somebody else writes at the
+// time: to wake the committer and be woken by it takes longer than many a disk.
+func (j *Journal) lead(b *batch) {
+	if b.isDone() {
+		return
+	}
+	select {
+	case j.writing <- struct{}{}:
+	default:
+		return
+	}
+	defer j.release()
+	if !b.isDone() && j.commit() != nil {
+		j.wakeUp()
+	}
+}
+
+// release ends somebody's writing. Who has come meanwhile waits for the committer.
+func (j *Journal) release() {
+	<-j.writing
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.filling.buf) > 0 {
+		j.wakeUp()
 	}
 }
 
 // commit writes what has come since the last time, if anything has.
 func (j *Journal) commit() error {
+	if j.tail.broken != nil {
+		return j.tail.broken
+	}
 	b, settles := j.take()
 	if b == nil {
 		return nil
@@ -56,6 +99,7 @@ func (j *Journal) commit() error {
 	}
 	err := j.write(buf)
 	if err != nil {
+		j.stop(err)
 		j.refuse(b, settles, err)
 		return err
 	}

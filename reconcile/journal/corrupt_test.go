@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -221,16 +224,63 @@ func TestATornTailIsCutAndReported(t *testing.T) {
 	ends := boundaries(whole.names[last].data)
 	begin := append([]int{headSize}, ends...)[len(ends)-1] // of the last batch
 	for size := begin + 1; size < len(whole.names[last].data); size++ {
-		d := whole.copy()
-		d.names[last].data = d.names[last].data[:size]
-		j, open := open(t, Options{FS: d})
-		if cut := j.Stats().Cut; cut != int64(size-begin) || len(open) != 20 || open[19].Intent.TxID == 99 {
-			t.Fatalf("cut at %d: %d bytes, %d intents", size, cut, len(open))
-		}
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
+		for _, zeros := range []int{0, 700} { // written ahead
+			d := whole.copy()
+			d.names[last].data = append(d.names[last].data[:size], make([]byte, zeros)...)
+			want := len(bytes.TrimRight(d.names[last].data, "\x00")) - begin
+			j, open := open(t, Options{FS: d})
+			if cut := j.Stats().Cut; cut != int64(want) || len(open) != 20 || open[19].Intent.TxID == 99 {
+				t.Fatalf("cut at %d before %d zeros: %d bytes, %d intents", size, zeros, cut, len(open))
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+}
+
+// TestZerosThatWereWrittenAhead: they stay behind a process that is killed, are no
+// corruption, and go when the journal is closed.
+func TestZerosThatWereWrittenAhead(t *testing.T) {
+	dir, killed := t.TempDir(), t.TempDir()
+	var log bytes.Buffer
+	j, _ := openIn(t, dir, Options{})
+	for n := range 3000 { // more than one stretch of them
+		put(t, j, intent(n, keysOf("public.a", strings.Repeat("k", 100))))
+	}
+	want := j.Stats().Disk
+	name := fileName(1)
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil || int64(len(data)) <= want || !zero(data[want:]) {
+		t.Fatalf("%d bytes of %d that were written, %v", len(data), want, err)
+	}
+	if err := os.WriteFile(filepath.Join(killed, name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() != want {
+		t.Errorf("%d bytes when it is closed, %d were written; %v", info.Size(), want, err)
+	}
+	for _, dir := range []string{dir, killed} {
+		again, found := openIn(t, dir, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if s := again.Stats(); len(found) != 3000 || s.Cut != 0 || log.Len() > 0 {
+			t.Errorf("%d intents, %+v, %s", len(found), s, &log)
+		}
+		if err := again.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func openIn(t *testing.T, dir string, o Options) (*Journal, []OpenIntent) {
+	t.Helper()
+	j, found, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j, found
 }
 
 func TestAJournalIsReadAsItWasWritten(t *testing.T) {

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"io"
 	"os"
 )
@@ -34,7 +35,56 @@ func (disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
 func (disk) Remove(name string) error { return os.Remove(name) }
 
 func (disk) Create(name string) (File, error) {
-	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &grown{File: f}, nil
+}
+
+// grown is a file that has zeros ahead of where it is written: to make a write
+// durable that does not change the file's size is one write of the disk and not
+// two. What is left of them goes when it is closed, or stays after a crash.
+type grown struct {
+	*os.File
+	at  int64 // where it is written
+	end int64 // of its zeros
+}
+
+// ahead is how many zeros are written at a time.
+const ahead = 256 << 10
+
+var zeros [ahead]byte
+
+func (g *grown) Write(p []byte) (int, error) {
+	end := g.at + int64(len(p))
+	if g.at > 0 && end > g.end { // a head alone stays one
+		g.end = max(g.end, g.at)
+		for g.end < end+ahead/2 {
+			n, err := g.WriteAt(zeros[:], g.end)
+			g.end += int64(n)
+			if err != nil { // there is no room for them; there may be for what is written
+				_ = g.Truncate(g.at)
+				g.end = g.at
+				break
+			}
+		}
+	}
+	n, err := g.WriteAt(p, g.at)
+	g.at += int64(n)
+	return n, err
+}
+
+// Sync makes durable what was written.
+func (g *grown) Sync() error { return syncData(g.File) }
+
+// Close leaves what was written.
+func (g *grown) Close() error {
+	var err error
+	if g.end > g.at {
+		err = g.Truncate(g.at)
+	}
+	return errors.Join(err, g.File.Close())
 }
 
 func (disk) List(dir string) ([]string, error) {

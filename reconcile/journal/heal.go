@@ -2,11 +2,9 @@ package journal
 
 import "time"
 
-// heal refuses all intents until a fresh segment can be begun: after a write or
-// fsync has failed nobody knows what the file holds. It returns false when the
-// journal is closed.
-func (j *Journal) heal(err error) bool {
-	j.stop(err)
+// heal waits until a fresh segment can be begun. It returns false when the journal
+// is closed.
+func (j *Journal) heal() bool {
 	for {
 		wait := time.NewTimer(j.tail.retry)
 		select {
@@ -25,6 +23,7 @@ func (j *Journal) heal(err error) bool {
 			j.mu.Unlock()
 			continue
 		}
+		j.tail.broken = nil
 		j.mu.Lock()
 		j.err = nil
 		j.mu.Unlock()
@@ -33,7 +32,10 @@ func (j *Journal) heal(err error) bool {
 	}
 }
 
+// stop refuses all intents until then: after a write or fsync has failed nobody
+// knows what the file holds.
 func (j *Journal) stop(err error) {
+	j.tail.broken = err
 	_ = j.tail.closeFile(false) // its fate is known
 	err = stopped(err)
 	j.mu.Lock()

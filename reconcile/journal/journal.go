@@ -15,13 +15,14 @@ import (
 type Journal struct {
 	dir  string
 	o    Options
-	tail tail         // of the committer alone
+	tail tail
 	walk sync.RWMutex // who holds it for reading keeps the files
 
 	wake chan struct{} // there is something to write
 	quit chan struct{}
 	done chan struct{} // the committer has ended
 
+	writing chan struct{} // who has put something in it has tail; before mu
 	mu      sync.Mutex
 	room    sync.Cond // of mu: the queue was taken, or err is set
 	filling *batch
@@ -70,8 +71,18 @@ type batch struct {
 
 func newBatch(buf []byte) *batch { return &batch{buf: buf[:0], done: make(chan struct{})} }
 
+func (b *batch) isDone() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Entry is an intent on its way to the disk.
 type Entry struct {
+	j     *Journal
 	id    uint64
 	batch *batch
 	err   error // it was refused
@@ -84,6 +95,7 @@ func (e *Entry) Wait() error {
 	if e.err != nil {
 		return e.err
 	}
+	e.j.lead(e.batch)
 	<-e.batch.done
 	return e.batch.err
 }
@@ -128,7 +140,7 @@ func Open(dir string, o Options) (*Journal, []OpenIntent, error) {
 func newJournal(dir string, o Options) *Journal {
 	j := &Journal{
 		dir: dir, o: o, filling: newBatch(nil),
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), writing: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	j.room.L = &j.mu
 	j.tail.retry = firstRetry
@@ -153,7 +165,8 @@ func (j *Journal) inherit(p *past) {
 }
 
 // Append takes an intent, which is copied. It returns at once, unless a queue
-// full of others waits for the disk.
+// full of others waits for the disk. It is written when somebody waits for it or
+// for one beside it, and at the latest after a beat.
 func (j *Journal) Append(in *shadow.Intent) *Entry {
 	size := intentSize(in)
 	if size > intentMax {
@@ -172,8 +185,10 @@ func (j *Journal) Append(in *shadow.Intent) *Entry {
 	b.buf = appendRecord(b.buf, func(buf []byte) []byte { return appendIntent(buf, id, in) })
 	b.ids = append(b.ids, id)
 	j.index.open[id] = nil
-	j.wakeUp()
-	return &Entry{id: id, batch: b}
+	if len(b.buf) > leadMax {
+		j.wakeUp()
+	}
+	return &Entry{j: j, id: id, batch: b}
 }
 
 // Settle says that the outcome of an intent is known and kept elsewhere, if it

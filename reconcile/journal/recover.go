@@ -141,6 +141,7 @@ func (p *past) read(h, after *head) error {
 	if err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
+	data = trimmed(data)
 	seg := &segment{number: h.number, nonce: h.nonce, began: h.began}
 	p.segments = append(p.segments, seg)
 	s := newScan(h, data)
@@ -164,6 +165,16 @@ func (p *past) read(h, after *head) error {
 		s.rest(p.note)
 	}
 	return nil
+}
+
+// trimmed leaves out zeros behind the last record: no record ends in one, and a
+// crash leaves those that were written ahead.
+func trimmed(data []byte) []byte {
+	n := len(data)
+	for n > headSize && data[n-1] == 0 {
+		n--
+	}
+	return data[:n]
 }
 
 func (p *past) take(s *scan, seg *segment) *flaw {
