@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -21,22 +23,29 @@ type later struct {
 	gone  bool // the leg is of no more use; read when done is closed
 }
 
-// laterTime is how long a commit is left to a session that does not come to it.
-const laterTime = 5 * time.Millisecond
+var errPrior = errors.New("the commit before was not answered")
+
+const lingerTime = 5 * time.Millisecond
 
 // endLater leaves what is left of a commit on o.
 func (s *session) endLater(o *otherLeg, under *commit, rest func()) {
 	l := &later{rest: rest, done: make(chan struct{}), panic: s.server.logPanic}
 	o.later, s.later = l, l
-	l.timer = time.AfterFunc(laterTime, l.finish)
+	l.timer = time.AfterFunc(cmp.Or(s.server.opt.Mirror.Linger, lingerTime), l.finish)
 	under.later.Store(l)
 }
 
+// take says that the caller is to do it.
+func (l *later) take() bool { return l.taken.CompareAndSwap(false, true) }
+
 // finish does it, if nobody else does.
 func (l *later) finish() {
-	if !l.taken.CompareAndSwap(false, true) {
-		return
+	if l.take() {
+		l.do()
 	}
+}
+
+func (l *later) do() {
 	defer close(l.done)
 	defer func() {
 		if p := recover(); p != nil {
@@ -69,6 +78,32 @@ func (s *session) hasTarget(most time.Duration) bool {
 	case <-timer.C:
 		return false
 	}
+}
+
+// behind takes what is left of the last commit over to a transaction that is about
+// to commit itself: what that sends needs not wait, only what it hears.
+func (s *session) behind() *later {
+	l := s.later
+	if l == nil || s.mirror.block || s.hung[router.Target].Load() || !l.take() {
+		s.haveTarget()
+		return nil
+	}
+	s.later = nil
+	l.timer.Stop()
+	return l
+}
+
+// hearPrior does what is left of the commit before.
+func (o *otherLeg) hearPrior() {
+	l := o.prior
+	if l == nil {
+		return
+	}
+	o.prior = nil
+	if l.do(); l.gone {
+		_ = o.broke(errPrior)
+	}
+	_ = o.l.SetDeadline(time.Now().Add(o.s.server.opt.Mirror.Budget)) // which it has taken away
 }
 
 // haveTarget waits until nobody else uses the target's leg.

@@ -40,6 +40,9 @@ type MirrorOptions struct {
 	Rows        int           // limits.inline_rows
 	Bytes       int
 	Early       bool // mirror.answer: authority
+	// Linger is how long the end of a commit that was answered early is left to its
+	// session, which does it beside its next one; zero: 5 ms.
+	Linger      time.Duration
 	OneServer   bool // both shapes are in one database
 	Uncaptured  Uncaptured
 	Definitions Definitions

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/crossfade-db/crossfade/router"
 )
 
 // newEarly is a proxy that answers once the source has committed, whose target
-// keeps its COMMITs of things waiting until the gate is opened.
+// keeps its COMMITs of things below 10 waiting until the gate is opened.
 func newEarly(t *testing.T, change func(*Options)) (n *mirrored, open func()) {
 	t.Helper()
 	tables := append(slices.Clip(things), "CREATE TABLE plain (id int)")
@@ -25,6 +26,11 @@ func newEarly(t *testing.T, change func(*Options)) (n *mirrored, open func()) {
 		}
 	})
 	gate := n.shut(t, "things")
+	for _, sql := range []string{"DROP TRIGGER waits ON things", "CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id < 10) EXECUTE FUNCTION waits()"} {
+		if err := n.servers.Target.Exec(t.Context(), n.database, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return n, func() { do(t, gate, "COMMIT") }
 }
 
@@ -85,6 +91,52 @@ func TestATargetThatIsLostBehindItsClientsBack(t *testing.T) {
 	n.settled(t)
 	if got := n.rows(t, router.Target, "SELECT id FROM things"); len(got) != 1 || got[0] != "4|" {
 		t.Errorf("the target has %v", got)
+	}
+}
+
+// What comes behind a COMMIT that the target has not answered is sent with it.
+func TestACommitBehindOneThatTheTargetDoesNotTake(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		ends  bool // the target's backend, and with it both
+		dirty int
+		has   string
+	}{{"it is refused", false, 1, "[10| 11|]"}, {"it is lost", true, 2, "[11|]"}} {
+		t.Run(test.name, func(t *testing.T) {
+			n, open := newEarly(t, func(o *Options) {
+				o.Mirror.Linger = time.Minute
+				if !test.ends {
+					o.Mirror.LockTimeout = 300 * time.Millisecond
+				}
+			})
+			defer open()
+			conn := n.client(t)
+			do(t, conn, "INSERT INTO things (id) VALUES (1)")
+			pid := n.waiting(t)
+			next := begun(t, conn, "INSERT INTO things (id) VALUES (10)")
+			if test.ends {
+				eventually(t, "its intent is written", func() bool { return n.journal.intents() == 2 })
+				n.terminate(t, router.Target, pid)
+			}
+			if err := <-next; err != nil {
+				t.Error(err)
+			}
+			n.mends(t)
+			do(t, conn, "INSERT INTO things (id) VALUES (11)")
+			if left := n.rows(t, router.Target, fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d", pid)); !test.ends && left[0] != "1|" {
+				t.Error("a refusal has cost the leg")
+			}
+			if err := conn.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			n.settled(t)
+			if keys, whole := n.journal.dirty(); keys["public.things"] != test.dirty || len(whole) > 0 {
+				t.Errorf("dirty %v, %v", keys, whole)
+			}
+			if got := fmt.Sprint(n.rows(t, router.Target, "SELECT id FROM things ORDER BY id")); got != test.has {
+				t.Errorf("the target has %v", got)
+			}
+		})
 	}
 }
 

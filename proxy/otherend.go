@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"strconv"
 	"time"
@@ -52,7 +53,7 @@ func (o *otherLeg) Committed(budget time.Duration) error {
 		o.giveUp(false)
 		return o.broke(err)
 	}
-	committed := false
+	committed, refused := false, error(nil)
 	for {
 		message, err := o.l.message()
 		if err != nil {
@@ -62,18 +63,17 @@ func (o *otherLeg) Committed(budget time.Duration) error {
 		switch message[0] {
 		case 'Z':
 			o.owed = nil
-			if !committed {
+			if refused == nil && !committed {
 				return errTarget
 			}
-			o.l.applies = o.l.applies || o.keeps
-			return o.l.SetDeadline(noDeadline)
+			o.l.applies = o.l.applies || o.keeps && committed
+			err := o.l.SetDeadline(noDeadline)
+			return cmp.Or(refused, err)
 		case 'C':
 			committed = bytes.HasPrefix(message[wire.HeaderSize:], []byte("COMMIT"))
 		case 'E':
 			o.forgetUnparsed()
-			err := o.refused(message)
-			o.giveUp(false)
-			return err
+			refused = o.refused(message)
 		}
 	}
 }
@@ -100,6 +100,8 @@ func (o *otherLeg) undo() {
 	o.say(nameRollback, "ROLLBACK", 'X', nil, nil, nil)
 	o.add(&pgproto3.Sync{})
 	err := o.write(o.s.server.opt.Mirror.Budget)
+	o.hearPrior()
+	err = cmp.Or(err, o.failed)
 	for ready := 0; ready < 2 && err == nil; {
 		var message []byte
 		if message, err = o.l.message(); err != nil {
@@ -142,6 +144,7 @@ func (o *otherLeg) forgetUntil(ready int) {
 
 // giveUp drops the leg; with cancel, what runs on it is asked to stop.
 func (o *otherLeg) giveUp(cancel bool) {
+	o.hearPrior()
 	if o.later != nil {
 		o.later.gone = true
 		return

@@ -37,6 +37,7 @@ type otherLeg struct {
 	fenced    bool
 	keeps     bool               // its settings outlast it
 	flushed   bool               // the target has been asked for all answers
+	prior     *later             // what is left of the commit before, which is heard first
 	later     *later             // it is used by what is left of its commit
 	tell      func([]byte) error // of the client, where the leg is the client's own; else nil
 
@@ -113,8 +114,8 @@ func (s *session) openOther() (shadow.Leg, error) {
 	if s.server.opt.Mirror.OneServer {
 		return s.openSame()
 	}
-	s.haveTarget()
-	if s.hung[router.Target].Load() || s.legs[router.Target] != nil && s.legs[router.Target].ended() {
+	prior := s.behind()
+	if l := s.legs[router.Target]; prior == nil && (s.hung[router.Target].Load() || l != nil && l.ended()) {
 		s.dropLeg(router.Target)
 	}
 	if s.legs[router.Target] == nil {
@@ -126,7 +127,7 @@ func (s *session) openOther() (shadow.Leg, error) {
 			return nil, shadow.ErrRefused{Cause: shadow.CauseFailed}
 		}
 	}
-	o := &otherLeg{s: s, l: s.legs[router.Target], mapped: s.mirror.mapped, last: map[rowOf]int{}}
+	o := &otherLeg{s: s, l: s.legs[router.Target], mapped: s.mirror.mapped, prior: prior, last: map[rowOf]int{}}
 	s.mirror.other = o
 	o.say(nameBegin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE", 'X', nil, nil, nil)
 	o.fences(0)
@@ -293,6 +294,9 @@ func (o *otherLeg) flush(deadline time.Time) error {
 	o.end()
 	if err := o.write(time.Until(deadline)); err != nil {
 		return err
+	}
+	if o.hearPrior(); o.failed != nil {
+		return o.failed
 	}
 	if err := o.l.SetReadDeadline(o.deadline(deadline)); err != nil {
 		return o.broke(err)
