@@ -230,8 +230,8 @@ func (c *conversation) statement(name string) *madeStatement {
 	if st == nil {
 		return &madeStatement{plan: writes.Decide(nil, c.m.names.env)}
 	}
-	p := c.s.plannedStatement(name)
-	return &madeStatement{plan: p.plan, text: p.text, oids: st.ParseTypes()}
+	text := st.Text()
+	return &madeStatement{plan: c.s.planned(text, st.Key), text: text, oids: st.ParseTypes()}
 }
 
 // tell gives the client one message, and lets the engine hear it.

@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // BenchmarkMirroredWrites is one row each, committed on both servers, by eight
@@ -28,6 +30,66 @@ func BenchmarkMirroredWrites(b *testing.B) {
 			b.StopTimer()
 			n.settled(b)
 			n.clean(b)
+		})
+	}
+}
+
+// passing is a session of a prepared statement of a table that is not mapped;
+// again runs it once more.
+func passing(t testing.TB, mirrors bool, sql string) (again func()) {
+	n := newMirrored(t, append(slices.Clip(things), "CREATE TABLE plain (id int)", "GRANT ALL ON plain TO PUBLIC"), things, nil, nil)
+	n.letIn("trusted")
+	if !mirrors {
+		n.mapped.Store(nil)
+	}
+	s := speakTo(t, n.addr, map[string]string{"database": n.database})
+	s.talk(t, parseAs("statement", sql), syncUp)
+	var batch []byte
+	for _, m := range []say{&pgproto3.Bind{PreparedStatement: "statement", Parameters: [][]byte{[]byte("1")}}, execute, syncUp} {
+		var err error
+		if batch, err = m.Encode(batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := make([]byte, 4096)
+	return func() {
+		if _, err := s.raw.Conn.Write(batch); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n < 6 || answer[n-6] != 'Z'; {
+			got, err := s.raw.Conn.Read(answer[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += got
+		}
+	}
+}
+
+var passedTexts = map[string]string{"read": "SELECT id FROM plain WHERE id = $1", "write": "UPDATE plain SET id = id WHERE id = $1"}
+
+// BenchmarkPassed is what a session whose writes are mirrored pays for such a
+// statement.
+func BenchmarkPassed(b *testing.B) {
+	for name, mirrors := range map[string]bool{"mirror": true, "nothing mapped": false} {
+		for kind, sql := range passedTexts {
+			b.Run(kind+"/"+name, func(b *testing.B) {
+				again := passing(b, mirrors, sql)
+				b.ReportAllocs()
+				for b.Loop() {
+					again()
+				}
+			})
+		}
+	}
+}
+
+func TestWhatPassesAllocatesNothing(t *testing.T) {
+	for kind, sql := range passedTexts {
+		t.Run(kind, func(t *testing.T) {
+			if n := testing.AllocsPerRun(1000, passing(t, true, sql)); n > 0 {
+				t.Errorf("%v allocations", n)
+			}
 		})
 	}
 }

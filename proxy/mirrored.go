@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"github.com/crossfade-db/crossfade/proxy/engine"
 	"github.com/crossfade-db/crossfade/proxy/writes"
@@ -38,11 +37,12 @@ type mirroring struct {
 	strict   bool       // the transaction has changed a strict table
 	captured map[uint64]*capturedStatement
 	portals  map[string]*portal
-	normal   []byte // scratch
-	encoded  bool   // client_encoding is not UTF8
-	use      use    // of the batch at hand
-	open     bool   // a batch without its Sync was begun in the conversation
-	block    bool   // within an explicit transaction, as far as the conversation has come
+	normal   []byte   // scratch
+	anew     [][]byte // scratch of sum
+	encoded  bool     // client_encoding is not UTF8
+	use      use      // of the batch at hand
+	open     bool     // a batch without its Sync was begun in the conversation
+	block    bool     // within an explicit transaction, as far as the conversation has come
 }
 
 // use is what a batch needs of the slow lane.
@@ -110,8 +110,8 @@ func (s *session) inspect(in []byte, b *engine.Batch) error {
 func (s *session) sum(in []byte, b *engine.Batch) {
 	m := s.mirror
 	m.use = use{reads: m.use.reads[:0], pairs: m.use.pairs[:0]}
-	made := map[string]*planned(nil)
-	var anew []string // portals that the batch binds: what they were before is of no matter
+	made := map[string]planned(nil)
+	anew := m.anew[:0] // portals that the batch binds: what they were before is of no matter
 	for len(in) > 0 {
 		h := wire.Parse(in)
 		if h.State != wire.Whole {
@@ -122,23 +122,24 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 		body := message[wire.HeaderSize:]
 		switch h.Type {
 		case 'Q':
-			anew = append(anew, "")
+			anew = append(anew, nil)
 			s.countsQuery(body, b)
 		case 'P':
 			name, rest, _ := bytes.Cut(body, []byte{0})
 			text, _, _ := bytes.Cut(rest, []byte{0})
 			if made == nil {
-				made = map[string]*planned{}
+				made = map[string]planned{}
 			}
-			made[string(name)] = &planned{s.planned(text, engine.TextKey(text)), text}
-			s.keepsAway(made[string(name)].plan)
-			m.use.slow = m.use.slow || m.mapped.Plan.Source.TypesAct && inputs(made[string(name)].plan)
+			plan := s.planned(text, engine.TextKey(text))
+			made[string(name)] = planned{plan, text}
+			s.keepsAway(plan)
+			m.use.slow = m.use.slow || m.mapped.Plan.Source.TypesAct && inputs(plan)
 		case 'B':
-			name := string(engine.BoundName(body))
+			name := engine.BoundName(body)
 			portal, _, _ := bytes.Cut(body, []byte{0})
-			anew = append(anew, string(portal))
-			p := made[name]
-			if p == nil {
+			anew = append(anew, portal)
+			p, known := made[string(name)]
+			if !known {
 				p = s.plannedStatement(name)
 			}
 			s.counts(p.plan, p.text)
@@ -151,8 +152,11 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 				m.use.apart = router.Mixed // what comes behind the Flush may write, and the transaction has begun
 			}
 		case 'D':
-			if name, ok := strings.CutPrefix(string(body), "S"); ok && made[strings.TrimSuffix(name, "\x00")] == nil {
-				s.keepsAway(s.plannedStatement(strings.TrimSuffix(name, "\x00")).plan)
+			if name, ok := bytes.CutPrefix(body, []byte("S")); ok {
+				name = bytes.TrimSuffix(name, []byte{0})
+				if _, known := made[string(name)]; !known {
+					s.keepsAway(s.plannedStatement(name).plan)
+				}
 			}
 			m.use.slow = m.use.slow || len(body) > 0 && body[0] == 'P' && s.bound(body[1:], anew)
 		case 'F':
@@ -165,9 +169,11 @@ func (s *session) sum(in []byte, b *engine.Batch) {
 	}
 	if !m.use.slow {
 		for _, portal := range anew {
-			delete(m.portals, portal)
+			delete(m.portals, string(portal))
 		}
 	}
+	clear(anew)
+	m.anew = anew
 	m.use.slow = m.use.slow || m.open // it goes on until its Sync
 	if m.use.slow && m.use.copy != nil && m.use.relay == nil {
 		m.use.relay = m.use.copy // its data comes from the client
@@ -201,9 +207,9 @@ func (s *session) keepsAway(p *writes.Plan) {
 
 // bound says that a portal was bound by the conversation, so that its answers
 // have to be cut back there.
-func (s *session) bound(body []byte, anew []string) bool {
+func (s *session) bound(body []byte, anew [][]byte) bool {
 	name, _, _ := bytes.Cut(body, []byte{0})
-	return s.mirror.portals[string(name)] != nil && !slices.Contains(anew, string(name))
+	return s.mirror.portals[string(name)] != nil && !slices.ContainsFunc(anew, func(portal []byte) bool { return bytes.Equal(portal, name) })
 }
 
 // planned is a text with what becomes of it.
@@ -212,15 +218,22 @@ type planned struct {
 	text []byte
 }
 
-// plannedStatement is what becomes of a prepared statement. One that is not
-// known, as there were too many, may do anything.
-func (s *session) plannedStatement(name string) *planned {
-	st := s.eng.Mobile().Statements[name]
+// plannedStatement is what becomes of a prepared statement; its text is left out
+// where nobody needs it. One that is not known, as there were too many, may do
+// anything.
+func (s *session) plannedStatement(name []byte) planned {
+	m := s.mirror
+	st := s.eng.Mobile().Statements[string(name)]
 	if st == nil {
-		return &planned{plan: writes.Decide(nil, s.mirror.names.env)}
+		return planned{plan: writes.Decide(nil, m.names.env)}
+	}
+	if !m.doubtful && m.moving == namesStay && !s.readsOddly() {
+		if plan := m.mapped.plans.known(exactKey{st.Key, m.names.key}); plan != nil && plan.Class == writes.Pass && !copies(plan) {
+			return planned{plan: plan}
+		}
 	}
 	text := st.Text()
-	return &planned{s.planned(text, st.Key), text}
+	return planned{s.planned(text, st.Key), text}
 }
 
 // counts takes one statement into account.

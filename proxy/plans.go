@@ -40,7 +40,7 @@ var parsers = make(chan struct{}, 4)
 // planned is what becomes of a text in the session.
 func (s *session) planned(text []byte, key uint64) *writes.Plan {
 	m := s.mirror
-	if s.eng.Reading().Backslashes || s.eng.Pinned() == router.PinEncoding {
+	if s.readsOddly() {
 		return writes.Decide(nil, m.names.env) // its bytes mean something else (DEPENDENCIES)
 	}
 	plan := s.plannedBy(m.names, text, key)
@@ -54,6 +54,12 @@ func (s *session) planned(text []byte, key uint64) *writes.Plan {
 	default:
 		return plan
 	}
+}
+
+// readsOddly says that the bytes of a text mean something else than they do by
+// default.
+func (s *session) readsOddly() bool {
+	return s.eng.Reading().Backslashes || s.eng.Pinned() == router.PinEncoding
 }
 
 // plannedBy is what becomes of a text if its names mean that.

@@ -20,6 +20,16 @@ type Counts struct {
 // Clean says that nothing is dirty.
 func (c Counts) Clean() bool { return c.Keys == 0 && c.Ranges == 0 }
 
+// Clean says that nothing is dirty at all. It takes no lock.
+func (l *Ledger) Clean() bool {
+	for _, t := range *l.tables.Load() {
+		if t.readyKeys.Load() > 0 || t.readyRanges.Load() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Counts are those of a table.
 func (l *Ledger) Counts(table string) Counts {
 	l.mu.Lock()

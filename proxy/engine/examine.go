@@ -82,7 +82,8 @@ func (e *Postgres) look(kind byte, message []byte, b *Batch) {
 	case 'Q':
 		text, _, _ := bytes.Cut(body, []byte{0})
 		b.executes++
-		e.text(text, pgsql.Classify(text, e.textMode()), TextKey(text), b)
+		effects := pgsql.Classify(text, e.textMode())
+		e.text(text, effects, traitsOf(text, effects), TextKey(text), b)
 	case 'P':
 		e.lookParse(message, b)
 	case 'B':
@@ -121,7 +122,8 @@ func (e *Postgres) lookParse(message []byte, b *Batch) {
 	if n := e.mobile.Numbers; n != nil && !n.Parse(message) {
 		b.against(router.TypeOID)
 	}
-	e.text(text, pgsql.Classify(text, e.textMode()), TextKey(text), b)
+	effects := pgsql.Classify(text, e.textMode())
+	e.text(text, effects, traitsOf(text, effects), TextKey(text), b)
 }
 
 // uses notes a statement that was made earlier.
@@ -141,21 +143,53 @@ func (e *Postgres) uses(name []byte, b *Batch) {
 			return
 		}
 	}
-	b.Needs = append(b.Needs, Need{Name: string(name), Statement: s})
-	e.text(s.Text(), s.Effects, s.Key, b)
+	b.Needs = append(b.Needs, Need{Name: s.name(), Statement: s})
+	var text []byte
+	if s.traits&read != 0 {
+		text = s.Text()
+	}
+	e.text(text, s.Effects, s.traits, s.Key, b)
 }
 
-// text takes a text into account that the batch runs or makes.
-func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch) {
+// traits are what a text means for a batch beyond its effects. They are found
+// once per statement.
+type traits uint8
+
+const (
+	transactional traits = 1 << iota // it says SET TRANSACTION, or names a setting of transactions
+	local                            // it is one SET LOCAL
+	sourceOnly                       // it is for the source's server alone
+	read                             // what it says has to be read again where it is used
+)
+
+func traitsOf(text []byte, effects pgsql.Effects) (is traits) {
+	if setsTransaction(text, effects) {
+		is |= transactional
+	}
+	if localOnly(text, effects) {
+		is |= local
+	}
+	if asksVersion(text) || effects&pgsql.Writes != 0 && maintenance(text) {
+		is |= sourceOnly
+	}
+	if is&(transactional|local) != 0 || effects&(pgsql.Transaction|pgsql.Prepares|pgsql.Opaque|pgsql.ReadWrite) != 0 {
+		is |= read
+	}
+	return is
+}
+
+// text takes a text into account that the batch runs or makes; nil: it need not
+// be read.
+func (e *Postgres) text(text []byte, effects pgsql.Effects, is traits, key uint64, b *Batch) {
 	b.Effects |= effects
 	b.Texts = append(b.Texts, key)
 	if effects&pgsql.Writes != 0 {
 		b.Retry = false
 	}
 	switch {
-	case effects&pgsql.Transaction != 0, setsTransaction(text, effects):
+	case effects&pgsql.Transaction != 0, is&transactional != 0:
 		e.control(text, effects, b)
-	case e.Tx() == 'T' && localOnly(text, effects):
+	case e.Tx() == 'T' && is&local != 0:
 		b.Retry = false
 		b.Control = append(append(b.Control, text...), 0)
 	case effects&(pgsql.SetsState|pgsql.Opaque) != 0:
@@ -167,7 +201,7 @@ func (e *Postgres) text(text []byte, effects pgsql.Effects, key uint64, b *Batch
 	switch {
 	case effects&pgsql.Catalog != 0:
 		b.against(router.Catalog)
-	case effects&pgsql.ServerBound != 0, asksVersion(text), effects&pgsql.Writes != 0 && maintenance(text):
+	case effects&pgsql.ServerBound != 0, is&sourceOnly != 0:
 		b.against(router.ServerBound)
 	case effects&pgsql.Executes != 0 && e.mobile.executes&(pgsql.Catalog|pgsql.ServerBound|pgsql.Opaque) != 0:
 		b.against(router.Unknown)

@@ -22,6 +22,7 @@ type Statement struct {
 	Told    uint64             // digest of the description that the client has; 0: none
 	Reads   Reading
 	Fixed   bool // it cannot be made again elsewhere
+	traits  traits
 }
 
 // Reading is what the meaning of a text's bytes hangs on (SESSIONSTATE M2).
@@ -89,7 +90,7 @@ func (e *Postgres) trackParse(h wire.Header, body []byte, effects pgsql.Effects)
 		delete(m.Statements, "")
 		return 'P'
 	}
-	s := &Statement{Effects: effects, Reads: e.Reading(), Fixed: m.parsesOddly(), Key: TextKey(text)}
+	s := &Statement{Effects: effects, traits: traitsOf(text, effects), Reads: e.Reading(), Fixed: m.parsesOddly(), Key: TextKey(text)}
 	s.On[e.busy] = true
 	s.Parse = unique.Make(string(body))
 	if effects&(pgsql.SetsState|pgsql.Opaque) != 0 {
@@ -130,7 +131,7 @@ func (e *Postgres) trackBind(body []byte) {
 	if known && s.Effects&pgsql.Transaction != 0 {
 		m.ending = true
 	}
-	if known && s.Effects&(pgsql.SetsState|pgsql.Opaque) != 0 && !e.refused() && (e.Tx() != 'T' || !localOnly(s.Text(), s.Effects)) {
+	if known && s.Effects&(pgsql.SetsState|pgsql.Opaque) != 0 && !e.refused() && (e.Tx() != 'T' || s.traits&local == 0) {
 		m.Version++
 	}
 }
@@ -247,6 +248,12 @@ func Digest(before uint64, message []byte) uint64 {
 
 // TextKey is the key of a statement's text in Verdicts.
 func TextKey(text []byte) uint64 { return maphash.Bytes(seed, text) }
+
+// name is the client's name of the statement.
+func (s *Statement) name() string {
+	name, _, _ := strings.Cut(s.Parse.Value(), "\x00")
+	return name
+}
 
 // Text is the statement's text.
 func (s *Statement) Text() []byte {

@@ -21,6 +21,7 @@ type Ledger interface {
 	Shrink(id int64, low rewrite.RowKey, rows int64) error
 	Finish(id int64) error
 	Explained(table string, key rewrite.RowKey, lease uint64) bool
+	Clean() bool
 	Work() <-chan struct{}
 }
 

@@ -44,6 +44,7 @@ type wait struct {
 
 const (
 	idlePoll   = 50 * time.Millisecond
+	cleanPoll  = time.Second // while nothing is dirty; what becomes dirty wakes a lane
 	failedPoll = time.Second
 	takeMost   = 200
 )
@@ -142,7 +143,9 @@ func (l *lane) run(ctx context.Context) error {
 		}
 		if !did {
 			l.rest(ctx, pause)
+			continue
 		}
+		l.worker.Wake() // another lane may rest
 	}
 	return nil
 }
@@ -165,6 +168,9 @@ func (l *lane) turn(ctx context.Context) (did bool, pause time.Duration, err err
 	}
 	// Neither keys nor walks wait until there is nothing left of the others.
 	did, err = l.step(ctx)
+	if !did && len(keys) == 0 && l.opt.Ledger.Clean() {
+		return false, cleanPoll, err
+	}
 	return did || len(keys) > 0, min(idlePoll, max(time.Millisecond, l.later.Sub(l.opt.Now()))), err
 }
 
