@@ -108,7 +108,11 @@ func (s *session) converse(in []byte, boundary byte) error {
 		_ = c.flushReply()
 		return err
 	}
-	return c.flushReply()
+	err = c.flushReply()
+	if c.m.other != nil {
+		c.m.other.push()
+	}
+	return err
 }
 
 // run carries out the batch.

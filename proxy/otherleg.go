@@ -228,7 +228,8 @@ func (s *session) targetBroke(err error) error {
 	return fmt.Errorf("target: %w", err)
 }
 
-// Apply sends a change.
+// Apply adds a change. It is sent when the client has its answer, or at the commit
+// point.
 func (o *otherLeg) Apply(c *shadow.Change) error {
 	o.ops++
 	o.explain(c)
@@ -239,10 +240,16 @@ func (o *otherLeg) Apply(c *shadow.Change) error {
 	switch {
 	case len(o.owed) > outstandingMost:
 		return o.Await(o.s.server.opt.Mirror.Budget)
-	case o.ops == 1 && !o.s.mirror.block: // the commit, as like as not, is next
+	case len(o.buf) > largeBuffer:
+		return o.write(o.s.server.opt.Mirror.Budget)
+	default:
 		return nil
 	}
-	return o.write(o.s.server.opt.Mirror.Budget)
+}
+
+// push sends what was added.
+func (o *otherLeg) push() {
+	_ = o.write(o.s.server.opt.Mirror.Budget) // it has failed then, as the commit will find
 }
 
 // rows are the rows that a change concerns.
@@ -264,7 +271,7 @@ func (o *otherLeg) rows(c *shadow.Change) func(func(rowOf) bool) {
 // Send sends what waits for the commit point.
 func (o *otherLeg) Send() {
 	o.end()
-	_ = o.write(o.s.server.opt.Mirror.Budget) // it has failed then
+	o.push()
 }
 
 // end asks for the answers to what was added.
