@@ -74,6 +74,7 @@ func (c *conversation) ended(front sourceOwed, message []byte) error {
 	case 'C', 'I', 's':
 		if front.grown != nil {
 			c.captured(front.grown)
+			message = front.grown.tag(message)
 		}
 		if err := c.tellHeader(); err != nil {
 			return err
@@ -143,6 +144,15 @@ func (c *conversation) captured(g *growth) {
 	tx.Identify(g.txid)
 	failpoint.Hit(failpoint.Capture)
 	c.uncaptured(writes.WhyUnknown, g.others...)
+	for _, part := range g.parts {
+		if part != nil {
+			c.captured(part)
+		}
+	}
+	if g.parts != nil {
+		c.tally(g.plan)
+		return
+	}
 	change := g.change()
 	if change == nil {
 		return
@@ -160,7 +170,12 @@ func (c *conversation) captured(g *growth) {
 		tx.Whole(child.Name(), shadow.CauseFailed)
 	}
 	tx.Captured(change)
-	switch t := g.plan.Tally; {
+	c.tally(g.plan)
+}
+
+// tally counts a captured statement.
+func (c *conversation) tally(plan *writes.Plan) {
+	switch t, tx := plan.Tally, c.s.mirrorTx(); {
 	case t == nil:
 	case tx.Open():
 		t.Mirrored()

@@ -24,10 +24,13 @@ import (
 
 // capturedStatement is one that is prepared on the source's leg.
 type capturedStatement struct {
-	name  string
-	own   int      // columns of the client's own RETURNING
-	types []uint32 // of its parameters
-	old   string   // of the statement that selects the old keys; "" without
+	name string
+	own  int // columns of the client's own RETURNING
+	// header is the client's description of these columns, where the source would
+	// describe ours otherwise; nil: it would not.
+	header []byte
+	types  []uint32 // of its parameters
+	old    string   // of the statement that selects the old keys; "" without
 }
 
 // portal is a captured statement that the client has bound.
@@ -37,12 +40,15 @@ type portal struct {
 	bind pgproto3.Bind
 	rest [][]byte // answers that an Execute with a limit of rows has left
 	ran  bool     // it was executed
+	done *growth  // by its execution
 }
 
 // growth is one execution of a captured statement.
 type growth struct {
 	plan   *writes.Plan
+	parts  []*growth // of plan.With and plan.Main, nil where that is; nil: there is but one write
 	own    int
+	header []byte // of a description
 	images []rewrite.Image
 	keys   []rewrite.RowKey // when there are too many images
 	old    []rewrite.RowKey
@@ -57,56 +63,158 @@ type growth struct {
 
 var errRow = errors.New("a row of the source is not what it was asked for")
 
+// cells reads values of a row or a record one after the other; record says that
+// each has the number of its type before it.
+type cells struct {
+	body   []byte
+	at     int
+	record bool
+}
+
+func (c *cells) next() ([]byte, error) {
+	if c.record {
+		c.at += 4
+	}
+	if len(c.body)-c.at < 4 {
+		return nil, errRow
+	}
+	n := int(int32(binary.BigEndian.Uint32(c.body[c.at:])))
+	c.at += 4
+	if n < 0 {
+		return nil, nil
+	}
+	if n > len(c.body)-c.at {
+		return nil, errRow
+	}
+	c.at += n
+	return c.body[c.at-n : c.at : c.at], nil
+}
+
 // take keeps the image in a row and gives what is left for the client; nil
 // where the client has asked for no rows.
 func (g *growth) take(message []byte) (own []byte, err error) {
 	body := message[wire.HeaderSize:]
-	cells := len(g.plan.Pair.Cells)
-	if len(body) < 2 || number16(body) != g.own+cells+g.plan.Ours() {
+	if len(body) < 2 || number16(body) != g.own+oursOf(g.plan) {
 		return nil, errRow
 	}
-	at := 2
-	next := func() ([]byte, error) {
-		if len(body)-at < 4 {
-			return nil, errRow
-		}
-		n := int(int32(binary.BigEndian.Uint32(body[at:])))
-		at += 4
-		if n < 0 {
-			return nil, nil
-		}
-		if n > len(body)-at {
-			return nil, errRow
-		}
-		at += n
-		return body[at-n : at : at], nil
-	}
+	c := &cells{body: body, at: 2}
 	for range g.own {
-		if _, err := next(); err != nil {
+		if _, err := c.next(); err != nil {
 			return nil, err
 		}
 	}
-	cut := at
-	row := make(rewrite.Image, cells)
+	cut := c.at
+	mine := true
+	if g.plan.With == nil {
+		err = g.image(c)
+	} else {
+		mine, err = g.part(c)
+	}
+	if err != nil || !mine || !g.plan.Shows() {
+		return nil, err
+	}
+	out := append([]byte(nil), message[:wire.HeaderSize+cut]...)
+	binary.BigEndian.PutUint32(out[1:], uint32(len(out)-1))
+	binary.BigEndian.PutUint16(out[wire.HeaderSize:], uint16(g.own))
+	return out, nil
+}
+
+// oursOf is how many columns a captured statement returns beside its own.
+func oursOf(p *writes.Plan) int {
+	if p.With != nil {
+		return 2
+	}
+	return len(p.Pair.Cells) + p.Ours()
+}
+
+// part takes the number and the record of a row of one of several writes; mine
+// says that the rest of the row is the client's.
+func (g *growth) part(c *cells) (mine bool, err error) {
+	number, err := c.next()
+	if err != nil || len(number) != 4 {
+		return false, errRow
+	}
+	record, err := c.next()
+	if err != nil {
+		return false, err
+	}
+	n := int(binary.BigEndian.Uint32(number))
+	if n == 0 {
+		g.rows++
+	}
+	part := g.partOf(n)
+	switch {
+	case record == nil && n == 0:
+		return true, nil
+	case part == nil || len(record) < 4 || int(binary.BigEndian.Uint32(record)) != oursOf(part.plan):
+		return false, errRow
+	}
+	return n == 0, part.image(&cells{body: record, at: 4, record: true})
+}
+
+// partOf is the part of a number: 0 is the statement itself. nil: its table is not
+// mapped.
+func (g *growth) partOf(n int) *growth {
+	if n == 0 {
+		n = len(g.parts)
+	}
+	if n < 1 || n > len(g.parts) {
+		return nil
+	}
+	return g.parts[n-1]
+}
+
+// accounts says that a number of changed rows of a table is what was returned, or
+// what follows from it.
+func (g *growth) accounts(pair *rewrite.Pair, n int) bool {
+	for _, part := range g.parts {
+		if part != nil && part.accounts(pair, n) {
+			return true
+		}
+	}
+	return g.parts == nil && pair == g.plan.Pair && g.plan.Class == writes.Capture && n == g.rows || contains(g.plan.Same, pair)
+}
+
+// tag is what the client is told of a statement of several writes, as the source
+// has run a query.
+func (g *growth) tag(message []byte) []byte {
+	if g.parts == nil || message[0] != 'C' {
+		return message
+	}
+	words := map[rewrite.Kind]string{rewrite.Insert: "INSERT 0 ", rewrite.Update: "UPDATE ", rewrite.Delete: "DELETE "}
+	word := words[g.plan.Statement.Kind]
+	if g.plan.Statement.Queries {
+		word = "SELECT "
+	}
+	out, err := (&pgproto3.CommandComplete{CommandTag: []byte(word + itoa(g.rows))}).Encode(nil)
+	if err != nil {
+		return message
+	}
+	return out
+}
+
+// image keeps what a captured statement returns of one row.
+func (g *growth) image(c *cells) (err error) {
+	row := make(rewrite.Image, len(g.plan.Pair.Cells))
 	for i := range row {
-		if row[i], err = next(); err != nil {
-			return nil, err
+		if row[i], err = c.next(); err != nil {
+			return err
 		}
 	}
-	txid, err := next()
+	txid, err := c.next()
 	if err != nil || len(txid) != 8 {
-		return nil, errRow
+		return errRow
 	}
 	g.txid = shadow.TxID(binary.BigEndian.Uint64(txid))
-	table, err := next()
+	table, err := c.next()
 	if err != nil || len(table) != 4 {
-		return nil, errRow
+		return errRow
 	}
 	removed := false
 	if g.plan.Statement.Kind == rewrite.Merge {
-		action, err := next()
+		action, err := c.next()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		removed = string(action) == "DELETE"
 	}
@@ -117,13 +225,7 @@ func (g *growth) take(message []byte) (own []byte, err error) {
 	} else if pair != nil && !contains(g.others, pair) {
 		g.others = append(g.others, pair)
 	}
-	if !g.plan.Statement.Returning {
-		return nil, nil
-	}
-	out := append([]byte(nil), message[:wire.HeaderSize+cut]...)
-	binary.BigEndian.PutUint32(out[1:], uint32(len(out)-1))
-	binary.BigEndian.PutUint16(out[wire.HeaderSize:], uint16(g.own))
-	return out, nil
+	return nil
 }
 
 // keep keeps an image, or its key alone of a row that is gone, or once there are
@@ -192,7 +294,7 @@ func (g *growth) left() []rewrite.RowKey {
 // formats are the result formats of a captured statement: the client's, one per
 // column, and ours.
 func (st *capturedStatement) formats(client []int16, plan *writes.Plan) []int16 {
-	out := make([]int16, 0, st.own+len(plan.Pair.Cells)+plan.Ours())
+	out := make([]int16, 0, st.own+oursOf(plan))
 	for i := range st.own {
 		switch {
 		case len(client) == 0:
@@ -203,8 +305,12 @@ func (st *capturedStatement) formats(client []int16, plan *writes.Plan) []int16 
 			out = append(out, client[i])
 		}
 	}
-	out = append(out, image.Formats(plan.Pair)...)
-	for range plan.Ours() {
+	others := 2
+	if plan.With == nil {
+		out = append(out, image.Formats(plan.Pair)...)
+		others = plan.Ours()
+	}
+	for range others {
 		out = append(out, 1)
 	}
 	return out
@@ -223,6 +329,9 @@ func (c *conversation) captureOf(made *madeStatement) (*capturedStatement, error
 	}
 	c.l.serial++
 	st := &capturedStatement{name: pgwire.Reserved + "w" + itoa(c.l.serial)}
+	if made.plan.With != nil {
+		return st, c.captureCTEs(st, key, made)
+	}
 	text := parse.Capture(made.text, made.plan.Statement, made.plan.Returned())
 	if err := c.add(&pgproto3.Parse{Name: st.name, Query: string(text), ParameterOIDs: made.oids}); err != nil {
 		return nil, err
@@ -270,7 +379,7 @@ func (c *conversation) learn(st *capturedStatement, plan *writes.Plan) error {
 		case 't':
 			st.types = engine.TypeNumbers(message[wire.HeaderSize:])
 		case 'T':
-			st.own = number16(message[wire.HeaderSize:]) - len(plan.Pair.Cells) - plan.Ours()
+			st.own = number16(message[wire.HeaderSize:]) - oursOf(plan)
 		}
 	}})
 	return c.settle()
@@ -313,7 +422,17 @@ const oldKeysMost = 1000
 // run executes a captured statement that is bound.
 func (c *conversation) runCaptured(p *portal) (*growth, error) {
 	plan := p.made.plan
-	g := &growth{plan: plan, own: p.stmt.own, mapped: c.m.mapped, most: c.s.server.opt.Mirror.Bytes}
+	g := c.grows(plan)
+	g.own = p.stmt.own
+	if plan.With != nil {
+		for _, one := range append(slices.Clip(plan.With), plan.Main) {
+			var part *growth
+			if one != nil {
+				part = c.grows(one)
+			}
+			g.parts = append(g.parts, part)
+		}
+	}
 	if plan.Watch {
 		c.watch(nil)
 	}
@@ -323,6 +442,10 @@ func (c *conversation) runCaptured(p *portal) (*growth, error) {
 		}
 	}
 	return g, nil
+}
+
+func (c *conversation) grows(plan *writes.Plan) *growth {
+	return &growth{plan: plan, mapped: c.m.mapped, most: c.s.server.opt.Mirror.Bytes}
 }
 
 // askOld locks the rows of a key-changing update and learns their keys.

@@ -276,6 +276,10 @@ func (s *session) counts(p *writes.Plan, text []byte) {
 	}
 	if p.Pair != nil {
 		u.pairs = append(u.pairs, p.Pair)
+	} else {
+		for _, one := range p.Captured() {
+			u.pairs = append(u.pairs, one.Pair)
+		}
 	}
 	u.pairs = append(u.pairs, p.Pairs...)
 	u.reads = append(u.reads, p.Reads...)

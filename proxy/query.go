@@ -106,9 +106,9 @@ func (c *conversation) partCaptured(made *madeStatement) error {
 	}
 	_ = c.add(&pgproto3.Bind{PreparedStatement: st.name, ResultFormatCodes: st.formats(nil, made.plan)})
 	c.owed = append(c.owed, sourceOwed{kind: 'B'})
-	if made.plan.Statement.Returning {
+	if made.plan.Shows() {
 		_ = c.add(&pgproto3.Describe{ObjectType: 'P'})
-		c.owed = append(c.owed, sourceOwed{kind: 'D', pass: true, grown: &growth{plan: made.plan, own: st.own}})
+		c.owed = append(c.owed, sourceOwed{kind: 'D', pass: true, grown: &growth{plan: made.plan, own: st.own, header: st.header}})
 	}
 	_ = c.add(&pgproto3.Execute{})
 	c.owed = append(c.owed, sourceOwed{kind: 'E', pass: true, grown: g})

@@ -53,7 +53,7 @@ func (c *conversation) bind(message, body []byte) error {
 		c.names = map[string]string{}
 	}
 	c.names[st.name] = b.PreparedStatement
-	if n := len(b.ResultFormatCodes); n > 1 && n != st.own && made.plan.Statement.Returning {
+	if n := len(b.ResultFormatCodes); n > 1 && n != st.own && made.plan.Shows() {
 		delete(c.m.portals, b.DestinationPortal) // the server says what is wrong with it
 		c.forward(message, 'B')
 		return nil
@@ -78,11 +78,11 @@ func (c *conversation) describe(message, body []byte) error {
 	switch {
 	case p == nil || p.stmt == nil:
 		c.forward(message, 'D')
-	case !p.made.plan.Statement.Returning:
+	case !p.made.plan.Shows():
 		c.owed = append(c.owed, sourceOwed{say: []byte{'n', 0, 0, 0, 4}})
 	default:
 		c.out = append(c.out, message...)
-		c.owed = append(c.owed, sourceOwed{kind: 'D', pass: true, grown: &growth{plan: p.made.plan, own: p.stmt.own}})
+		c.owed = append(c.owed, sourceOwed{kind: 'D', pass: true, grown: &growth{plan: p.made.plan, own: p.stmt.own, header: p.stmt.header}})
 	}
 	return nil
 }
@@ -109,6 +109,9 @@ func (c *conversation) described(front sourceOwed, message []byte) error {
 		at += end + 19 // the name's NUL and 18 bytes of numbers
 	}
 	out := append([]byte(nil), message[:wire.HeaderSize+at]...)
+	if header := front.grown.header; header != nil {
+		out = formatted(header, out)
+	}
 	binary.BigEndian.PutUint32(out[1:], uint32(len(out)-1))
 	binary.BigEndian.PutUint16(out[wire.HeaderSize:], uint16(front.grown.own))
 	if c.simple {
@@ -116,6 +119,17 @@ func (c *conversation) described(front sourceOwed, message []byte) error {
 		return nil
 	}
 	return c.tell(out)
+}
+
+// formatted is a description with the formats of another one of as many columns.
+func formatted(header, by []byte) []byte {
+	out := append([]byte(nil), header...)
+	for at, from := wire.HeaderSize+2, wire.HeaderSize+2; at < len(out) && from < len(by); {
+		at += bytes.IndexByte(out[at:], 0) + 19
+		from += bytes.IndexByte(by[from:], 0) + 19
+		copy(out[at-2:at], by[from-2:from])
+	}
+	return out
 }
 
 // execute runs a portal.
@@ -161,23 +175,30 @@ func (c *conversation) executeCaptured(p *portal, name string, body []byte) erro
 	if len(p.rest) > 0 {
 		return c.goOn(p, limit)
 	}
-	if p.ran && !p.made.plan.Statement.Returning {
+	if p.ran && !p.made.plan.Shows() {
 		if err := c.settle(); err != nil || c.failed {
 			return err
 		}
 		return c.fails(refusing{words: &wire.Error{Code: codeState, Message: `portal "` + name + `" cannot be run`}})
+	}
+	if p.ran && p.made.plan.With != nil { // it is said again what was done
+		if err := c.settle(); err != nil || c.failed {
+			return err
+		}
+		return c.tell(p.done.tag([]byte{'C'}))
 	}
 	p.ran = true
 	g, err := c.runCaptured(p)
 	if err != nil {
 		return err
 	}
+	p.done = g
 	if err := c.add(&pgproto3.Execute{Portal: name}); err != nil {
 		return err
 	}
 	c.owed = append(c.owed, sourceOwed{kind: 'E', pass: true, grown: g})
 	c.afterCaptured(p, g)
-	if limit == 0 || !p.made.plan.Statement.Returning {
+	if limit == 0 || !p.made.plan.Shows() {
 		return nil
 	}
 	for i := range c.owed {

@@ -131,7 +131,7 @@ func (c *conversation) counted(row [][]byte, tables []watched, g *growth) {
 	}
 	id, _ := strconv.ParseUint(string(row[0]), 10, 64)
 	for pair, n := range counts(tables, before, now) {
-		seen := n == 0 || pair == g.plan.Pair && g.plan.Class == writes.Capture && n == g.rows || contains(g.plan.Same, pair)
+		seen := n == 0 || g.accounts(pair, n)
 		if seen && n != madeAnew {
 			continue
 		}

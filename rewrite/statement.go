@@ -74,6 +74,11 @@ type Statement struct {
 	PreparedName string     // of PREPARE
 	Executes     string     // the prepared statement that EXECUTE runs, also inside EXPLAIN or CREATE TABLE AS
 
+	// CTEs are those of the leading list of WITH that write; nil where there are none,
+	// or where the text does not say of each where it stands and what it does.
+	CTEs    []CTE
+	Queries bool // SELECT or VALUES behind such a list; Kind is Unknown
+
 	// Where a text of ours is put in: byte offsets into the text.
 	End   int  // after the last token that is not ';': where RETURNING or further columns of it go
 	Where Span // UPDATE, DELETE: from FROM or USING or WHERE up to RETURNING or the end; may be empty
@@ -81,6 +86,15 @@ type Statement struct {
 	// TargetText is the target as the statement may call it: its alias, or the
 	// table's own name, as a quoted identifier.
 	TargetText string
+}
+
+// CTE is one of a list of WITH that writes.
+type CTE struct {
+	*Statement      // as if its body were all
+	Index      int  // in the list
+	Name       Span // without a list of columns
+	Whole      Span // from there up to its closing parenthesis
+	Body       Span // between its parentheses
 }
 
 // Span is a part of a text.

@@ -48,7 +48,7 @@ func (t *Tx) Commit(c Commit) (Outcome, error) {
 		return t.outcome(c.Authority()), nil
 	}
 	var in remembered
-	var lost error // of the journal
+	var lost error     // of the journal
 	if !t.opt.Atomic { // else it shows with the applies what is to be remembered
 		in, lost = t.intend()
 	}

@@ -254,6 +254,9 @@ func (e *explanation) atSource() string {
 	if p.Class != writes.Capture || e.relayed() {
 		return string(e.text)
 	}
+	if p.With != nil {
+		return string(e.text) + "\n-- and behind its rows, those that its WITH list changes"
+	}
 	captured := string(parse.Capture(e.text, p.Statement, p.Returned()))
 	if p.Old {
 		if old, ok := parse.OldKeys(e.text, p.Statement, p.KeyColumns()); ok {
@@ -279,8 +282,10 @@ func (e *explanation) atTarget(side router.Side) string {
 		return ""
 	}
 	var all []string
-	for _, t := range p.Pair.Targets {
-		all = append(all, bringing(p, image.For(p.Pair, t)))
+	for _, one := range p.Captured() {
+		for _, t := range one.Pair.Targets {
+			all = append(all, bringing(one, image.For(one.Pair, t)))
+		}
 	}
 	return lines(all...)
 }

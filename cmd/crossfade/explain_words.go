@@ -191,7 +191,12 @@ func (e *explanation) advice() []string {
 
 // beside tells what may write beside a statement, as check --mapping does.
 func (e *explanation) beside(add func(string)) {
-	pair := e.plan.Pair
+	for _, one := range e.plan.Captured() {
+		e.besideOf(one.Pair, add)
+	}
+}
+
+func (e *explanation) besideOf(pair *rewrite.Pair, add func(string)) {
 	for _, t := range pair.Source.Triggers {
 		add("check --mapping: " + pair.Name() + " has the trigger " + rewrite.Quote(t.Name) + ", which may write rows unseen")
 	}

@@ -94,6 +94,10 @@ type Plan struct {
 	// in the same way at the other, Pair included: with such a change they are dirty.
 	Moves []*rewrite.Pair
 	Loses []*rewrite.Pair // that a delete changes at the target alone
+	// With are the plans of the CTEs that write, nil for those of tables that are not
+	// mapped, and Main that of the statement itself, if its table is. Pair is nil then.
+	With []*Plan
+	Main *Plan
 	// Watch says that the server is asked, after it, which tables it has changed
 	// beside what was captured.
 	Watch bool
@@ -113,6 +117,26 @@ type Plan struct {
 	// be, and the table is dirty as a whole.
 	Form  *copyin.Form
 	Tally Tally // counts its executions; nil: nobody does
+}
+
+// Shows says that the client of a captured statement is given rows.
+func (p *Plan) Shows() bool { return p.Statement.Returning || p.Statement.Queries }
+
+// Captured are the plans of what a captured statement writes, in the order in
+// which it does, each with its pair.
+func (p *Plan) Captured() (all []*Plan) {
+	if p.Class != Capture {
+		return nil
+	}
+	if p.With == nil {
+		return []*Plan{p}
+	}
+	for _, one := range append(slices.Clip(p.With), p.Main) {
+		if one != nil {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // Harmless says that a text which goes as it came writes nothing that is mapped:

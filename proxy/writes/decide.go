@@ -46,6 +46,7 @@ func Decide(st *rewrite.Statement, env *Env) *Plan {
 		if len(st.Writes) > 0 {
 			p.probe(WhyCTE)
 			p.touches(st.Writes, env)
+			p.with(st, env)
 		}
 	}
 	return p
@@ -79,6 +80,10 @@ func several(st *rewrite.Statement, env *Env) *Plan {
 		}
 		if p.Pair != nil {
 			whole.Pairs = append(whole.Pairs, p.Pair)
+		} else {
+			for _, one := range p.Captured() {
+				whole.Pairs = append(whole.Pairs, one.Pair)
+			}
 		}
 		whole.Pairs = append(whole.Pairs, p.Pairs...)
 	}
@@ -262,6 +267,7 @@ func (p *Plan) write(st *rewrite.Statement, env *Env) {
 	if why := obstacle(st, t, pair, env); why != Captured {
 		p.probe(why)
 		p.deferred(t, env)
+		p.with(st, env)
 		return
 	}
 	p.Class = Capture
@@ -310,6 +316,7 @@ func (p *Plan) unmapped(st *rewrite.Statement, t *rewrite.Table, env *Env) {
 	case len(st.Writes) > 0:
 		p.probe(WhyCTE)
 		p.touches(append(slices.Clip(st.Writes), st.Target), env)
+		p.with(st, env)
 	case reaches(t, env):
 		p.probe(WhyTrigger)
 		p.deferred(t, env)

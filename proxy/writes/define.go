@@ -13,7 +13,10 @@ func (p *Plan) definition(st *rewrite.Statement, env *Env) {
 	p.Reloads = !st.Temporary
 	p.Doubts = p.Reloads && !st.Upkeep && !st.Creates // a new name is one that the catalogs do not have
 	if st.Creates {
-		if runs(st, env) || st.Executes != "" {
+		switch {
+		case len(st.Writes) > 0: // of the query that fills it
+			p.probe(WhyCTE)
+		case runs(st, env), st.Executes != "":
 			p.probe(WhyFunction)
 		}
 		p.events(st, env)

@@ -45,8 +45,8 @@ func fault(err error) error {
 
 // statement reads the tree of one statement, whose text begins at that place of
 // what was parsed.
-func statement(text []byte, at int, node *pg.Node) *rewrite.Statement {
-	r := reader{text: text, at: at, statement: &rewrite.Statement{}}
+func statement(text []byte, at int, node *pg.Node, scope ...string) *rewrite.Statement {
+	r := reader{text: text, at: at, statement: &rewrite.Statement{}, scope: scope}
 	r.kind(node)
 	if r.statement.Kind == rewrite.Read && len(r.statement.Writes) > 0 {
 		r.statement.Kind = rewrite.Unknown
@@ -55,6 +55,9 @@ func statement(text []byte, at int, node *pg.Node) *rewrite.Statement {
 		r.doubt()
 	}
 	r.statement.Snapshot = len(r.statement.Writes) > 0
+	if r.statement.Snapshot && !r.ambiguous {
+		r.ctes(node)
+	}
 	return r.statement
 }
 

@@ -56,5 +56,23 @@ func Resplice(text []byte, s *rewrite.Statement) (*rewrite.Statement, bool) {
 	}
 	other := *s
 	other.End, other.With, other.Where = found.end, found.with, found.where
+	if s.CTEs == nil {
+		return &other, true
+	}
+	list, ok := listed(text, found.with)
+	if !ok {
+		return nil, false
+	}
+	other.CTEs = make([]rewrite.CTE, len(s.CTEs))
+	for i, cte := range s.CTEs {
+		if cte.Index >= len(list) {
+			return nil, false
+		}
+		is := list[cte.Index]
+		if is.Statement, ok = Resplice(text[is.Body.From:is.Body.Upto], cte.Statement); !ok {
+			return nil, false
+		}
+		other.CTEs[i] = is
+	}
 	return &other, true
 }
