@@ -21,7 +21,7 @@ import (
 type stage struct {
 	dir      string // of everything here
 	binary   string
-	config   string
+	configs  []string
 	points   string // control directory of the failpoints
 	addr     string // of the proxy, for clients
 	door     door
@@ -132,13 +132,17 @@ target: {address: %[4]q, database: %[8]s, service: {user: %[7]s, password: "env:
 users: [{name: %[6]s, password: "env:CHAOS_PASSWORD"}]
 state: {dir: %[5]q}
 evidence: {values: show}
+mirror: {answer: %[10]s}
 migration:
   name: chaos
   tables: %[9]s
 `
 
-// configure writes the proxy's configuration, with addresses that stay through
-// all of its lives.
+// answers are what mirror.answer is, in turn, in the lives of the proxy.
+var answers = [...]string{"both", "authority"}
+
+// configure makes the proxy's configurations, with addresses that stay through all
+// of its lives.
 func (st *stage) configure(ctx context.Context) error {
 	var admin string
 	var err error
@@ -149,11 +153,14 @@ func (st *stage) configure(ctx context.Context) error {
 		return err
 	}
 	state := filepath.Join(st.dir, "var")
-	st.config = filepath.Join(st.dir, "crossfade.yaml")
 	st.door = newDoor(st.binary, admin, state)
-	text := fmt.Sprintf(configText, st.addr, admin, st.pair.Source.Addr(), st.pair.Target.Addr(), state, clientLogin, serviceLogin, database, migration)
-	if err := os.WriteFile(st.config, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("write crossfade's configuration: %w", err)
+	for _, answer := range answers {
+		file := filepath.Join(st.dir, "crossfade-"+answer+".yaml")
+		text := fmt.Sprintf(configText, st.addr, admin, st.pair.Source.Addr(), st.pair.Target.Addr(), state, clientLogin, serviceLogin, database, migration, answer)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return fmt.Errorf("write crossfade's configuration: %w", err)
+		}
+		st.configs = append(st.configs, file)
 	}
 	return nil
 }
@@ -164,7 +171,7 @@ func (st *stage) startProxy() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count++
-	cmd := exec.Command(st.binary, "serve", "-c", st.config)
+	cmd := exec.Command(st.binary, "serve", "-c", st.configs[l.count%len(answers)])
 	cmd.Env = append(os.Environ(), "CHAOS_PASSWORD="+st.password, "CROSSFADE_FAILPOINTS="+st.points)
 	c, err := startChild(cmd, filepath.Join(st.dir, "proxy-"+strconv.Itoa(l.count)+".log"))
 	if err != nil {
