@@ -32,7 +32,9 @@ func (s *session) endLater(o *otherLeg, under *commit, rest func()) {
 	l := &later{rest: rest, done: make(chan struct{}), panic: s.server.logPanic}
 	o.later, s.later = l, l
 	l.timer = time.AfterFunc(cmp.Or(s.server.opt.Mirror.Linger, lingerTime), l.finish)
-	under.later.Store(l)
+	if under.later.Store(l); under.waited.Load() {
+		l.hurry()
+	}
 }
 
 // take says that the caller is to do it.

@@ -134,9 +134,10 @@ type pending struct {
 
 // commit is one that is under way.
 type commit struct {
-	tx    *shadow.Tx // which changes no more
-	later atomic.Pointer[later]
-	done  chan struct{}
+	tx     *shadow.Tx // which changes no more
+	later  atomic.Pointer[later]
+	waited atomic.Bool // somebody waits for it
+	done   chan struct{}
 }
 
 // begin notes a commit of tables.
@@ -198,6 +199,7 @@ func allEnded(under []*commit, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for _, c := range under {
+		c.waited.Store(true)
 		c.later.Load().hurry()
 	}
 	for _, c := range under {

@@ -32,6 +32,10 @@ var storms = map[string]func(ctx context.Context, c *pgx.Conn, r *rand.Rand) err
 		_, err := c.Exec(ctx, "DELETE FROM jobs WHERE id = (SELECT id FROM jobs ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)")
 		return err
 	},
+	"a queue, take by a list of WITH": func(ctx context.Context, c *pgx.Conn, _ *rand.Rand) error {
+		_, err := c.Exec(ctx, "WITH d AS (DELETE FROM jobs WHERE id = (SELECT id FROM jobs ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, body), f AS (UPDATE few SET v = v + 1 WHERE id = 9) SELECT id, body FROM d")
+		return err
+	},
 	"a queue, take and work": func(ctx context.Context, c *pgx.Conn, _ *rand.Rand) error {
 		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 			var id int

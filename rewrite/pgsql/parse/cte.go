@@ -29,8 +29,12 @@ func (r *reader) ctes(node *pg.Node) {
 	if !ok || len(list) != len(clause.GetCtes()) || !s.Queries && !writes(s.Kind) {
 		return
 	}
+	ours := func(name string) bool { return strings.HasPrefix(name, ctePrefix) }
 	var scope []string
 	for _, node := range clause.Ctes {
+		if ours(node.GetCommonTableExpr().GetCtename()) {
+			return
+		}
 		if clause.Recursive {
 			scope = append(scope, node.GetCommonTableExpr().GetCtename())
 		}
@@ -51,6 +55,11 @@ func (r *reader) ctes(node *pg.Node) {
 		}
 		if !clause.Recursive {
 			scope = append(scope, expr.GetCtename())
+		}
+	}
+	for _, ref := range s.Reads { // ours would hide it
+		if ours(ref.Name) {
+			return
 		}
 	}
 	s.CTEs = found
