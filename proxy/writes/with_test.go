@@ -37,7 +37,7 @@ func TestListsOfWithThatWrite(t *testing.T) {
 		{"WITH a AS (DELETE FROM orders RETURNING id) SELECT * INTO more FROM a", "probe"},                          // a definition as well
 		{"EXPLAIN ANALYZE WITH a AS (DELETE FROM orders RETURNING id) SELECT * FROM a", "probe"},                    // no rows come
 		{"DECLARE c CURSOR FOR WITH a AS (DELETE FROM orders RETURNING id) SELECT * FROM a", "probe"},               // which the server refuses
-		{"WITH crossfade_cte1 AS (DELETE FROM orders RETURNING id) SELECT id FROM crossfade_cte1", probe}, // a name of ours
+		{"WITH crossfade_cte1 AS (DELETE FROM orders RETURNING id) SELECT id FROM crossfade_cte1", probe},           // a name of ours
 		{"WITH a AS (DELETE FROM orders RETURNING id) SELECT id FROM a, crossfade_cte1", probe},
 		{"WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x FROM a) SEARCH DEPTH FIRST BY x SET o, d AS (DELETE FROM orders) SELECT 1", probe},
 	} {
