@@ -16,7 +16,7 @@ import (
 func (s *session) leave() (left bool, err error) {
 	texts, ok := s.eng.Script()
 	if !ok {
-		return false, nil
+		return s.cannotLeave("it has more than its control texts", "")
 	}
 	if s.hung[router.Source].Load() {
 		s.dropLeg(router.Source)
@@ -32,7 +32,7 @@ func (s *session) leave() (left bool, err error) {
 		if anew { // what the session had set there has ended with the connection, as a direct one's
 			return false, s.legEnded(source, errLegLost)
 		}
-		return false, nil
+		return s.cannotLeave("the source has not the session's settings", "")
 	}
 	var f pgwire.Flight
 	for text := range bytes.SplitSeq(bytes.TrimSuffix(texts, []byte{0}), []byte{0}) {
@@ -54,7 +54,11 @@ func (s *session) leave() (left bool, err error) {
 		if err := s.say(source, "ROLLBACK"); err != nil {
 			return false, s.legEnded(source, err)
 		}
-		return false, nil
+		code := ""
+		if landing.Failed != nil {
+			code = landing.Failed.Code
+		}
+		return s.cannotLeave("it does not begin in READ COMMITTED there", code)
 	}
 	if err := s.say(s.legs[router.Target], "ROLLBACK"); err != nil {
 		s.dropLeg(router.Target)
@@ -62,6 +66,12 @@ func (s *session) leave() (left bool, err error) {
 	s.turnTo(router.Source)
 	s.noteSavepoints(texts)
 	return true, nil
+}
+
+// cannotLeave notes why a transaction cannot leave the target.
+func (s *session) cannotLeave(why, sqlstate string) (left bool, err error) {
+	s.server.opt.Log.Info("a transaction cannot be taken to the source", "session", s.id, "why", why, "sqlstate", sqlstate)
+	return false, nil
 }
 
 var errLegLost = errors.New("the connection has ended while the target answered")
