@@ -40,7 +40,7 @@ func TestARowInTheWayIsRepairedFirst(t *testing.T) {
 // Rows that others refer to cannot be taken away: their values are.
 func TestValuesThatAreExchangedOfRowsThatOthersReferTo(t *testing.T) {
 	for column, values := range map[string][2]string{
-		"int UNIQUE": {"10", "20"}, "int NOT NULL UNIQUE": {"10", "20"}, "text NOT NULL UNIQUE": {"'a'", "'b'"}, "varchar(2) NOT NULL UNIQUE": {"'a'", "'b'"},
+		"int UNIQUE": {"10", "20"}, "int NOT NULL UNIQUE": {"10", "20"}, "text NOT NULL UNIQUE": {"'a'", "'b'"}, "varchar(6) NOT NULL UNIQUE": {"'a'", "'b'"},
 		"uuid NOT NULL UNIQUE": {"'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"},
 		"date NOT NULL UNIQUE": {"'2026-01-01'", "'2026-01-02'"}, "timestamptz NOT NULL UNIQUE": {"'2026-01-01'", "'2026-01-02'"}, "numeric(8,2) NOT NULL UNIQUE": {"1", "2"},
 	} {
