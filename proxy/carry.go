@@ -46,6 +46,7 @@ func (s *session) carry(from, side router.Side) (router.Reason, error) {
 		return found, err
 	}
 	s.share.versions[side] = m.Version
+	s.share.versions[from] = m.Version // it may have told of a setting in what was asked since
 	s.share.carried = state.digest()
 	return router.None, nil
 }

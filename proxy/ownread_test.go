@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -141,5 +142,39 @@ func TestASourceThatIsLostWhileTheTargetAnswers(t *testing.T) {
 		if !set && err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestASourceThatTellsOfASettingDuringAMove: it has read its configuration again,
+// and says so with the answer to what the move asks. The transaction that has
+// moved can leave the target all the same.
+func TestASourceThatTellsOfASettingDuringAMove(t *testing.T) {
+	proxy := newEverybody(t, nil)
+	conn := proxy.client(t)
+	do(t, conn, "SET work_mem = '5MB'") // it has to be carried
+	do(t, conn, "SELECT FROM things FOR UPDATE")
+	reload := func(change string) {
+		for _, sql := range []string{"ALTER SYSTEM " + change, "SELECT pg_reload_conf()"} {
+			if err := pair.Source.Exec(context.Background(), "postgres", sql); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	reload("SET DateStyle = 'SQL, DMY'")
+	defer reload("RESET DateStyle")
+	eventually(t, "the configuration is read", func() bool {
+		got, err := pair.Source.Query(t.Context(), "postgres", "SHOW DateStyle")
+		return err == nil && got == "SQL, DMY"
+	})
+	do(t, conn, "BEGIN")
+	if got := conn.PgConn().ParameterStatus("DateStyle"); got != "SQL, DMY" {
+		t.Fatalf("the client was told %q: nothing was asked of the source for the move", got)
+	}
+	do(t, conn, "INSERT INTO things (id) VALUES (1)")
+	do(t, conn, "COMMIT")
+	proxy.settled(t)
+	proxy.clean(t)
+	if got := proxy.rows(t, router.Target, "SELECT id FROM things"); len(got) != 1 || got[0] != "1|" {
+		t.Errorf("the target has %v", got)
 	}
 }
