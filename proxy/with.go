@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"encoding/binary"
+
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/crossfade-db/crossfade/proxy/engine"
+	"github.com/crossfade-db/crossfade/proxy/writes"
+	"github.com/crossfade-db/crossfade/rewrite"
 	"github.com/crossfade-db/crossfade/rewrite/pgsql/parse"
 	"github.com/crossfade-db/crossfade/wire"
 	"github.com/crossfade-db/crossfade/wire/pgwire"
@@ -88,4 +92,70 @@ func columnNames(message []byte) (names []string) {
 		names = append(names, string(f.Name))
 	}
 	return names
+}
+
+// part takes the number and the record of a row of one of several writes; mine
+// says that the rest of the row is the client's.
+func (g *growth) part(c *cells) (mine bool, err error) {
+	number, err := c.next()
+	if err != nil || len(number) != 4 {
+		return false, errRow
+	}
+	record, err := c.next()
+	if err != nil {
+		return false, err
+	}
+	n := int(binary.BigEndian.Uint32(number))
+	if n == 0 {
+		g.rows++
+	}
+	part := g.partOf(n)
+	switch {
+	case record == nil && n == 0:
+		return true, nil
+	case part == nil || len(record) < 4 || int(binary.BigEndian.Uint32(record)) != oursOf(part.plan):
+		return false, errRow
+	}
+	return n == 0, part.image(&cells{body: record, at: 4, record: true})
+}
+
+// partOf is the part of a number: 0 is the statement itself. nil: its table is not
+// mapped.
+func (g *growth) partOf(n int) *growth {
+	if n == 0 {
+		n = len(g.parts)
+	}
+	if n < 1 || n > len(g.parts) {
+		return nil
+	}
+	return g.parts[n-1]
+}
+
+// accounts says that a number of changed rows of a table is what was returned, or
+// what follows from it.
+func (g *growth) accounts(pair *rewrite.Pair, n int) bool {
+	for _, part := range g.parts {
+		if part != nil && part.accounts(pair, n) {
+			return true
+		}
+	}
+	return g.parts == nil && pair == g.plan.Pair && g.plan.Class == writes.Capture && n == g.rows || contains(g.plan.Same, pair)
+}
+
+// tag is what the client is told of a statement of several writes, as the source
+// has run a query.
+func (g *growth) tag(message []byte) []byte {
+	if g.parts == nil || message[0] != 'C' {
+		return message
+	}
+	words := map[rewrite.Kind]string{rewrite.Insert: "INSERT 0 ", rewrite.Update: "UPDATE ", rewrite.Delete: "DELETE "}
+	word := words[g.plan.Statement.Kind]
+	if g.plan.Statement.Queries {
+		word = "SELECT "
+	}
+	out, err := (&pgproto3.CommandComplete{CommandTag: []byte(word + itoa(g.rows))}).Encode(nil)
+	if err != nil {
+		return message
+	}
+	return out
 }
